@@ -1,0 +1,141 @@
+"""The database handle, the typed model base and the one way to commit."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, CursorResult, DateTime, MetaData, Row, text
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+
+from sms.core.config import Settings
+
+APPLICATION_ROLE = "payamgah_app"
+_HOOKS = "after_commit"
+
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Big = Annotated[int, mapped_column(BigInteger)]
+Mrial = Annotated[int, mapped_column(BigInteger)]
+
+
+class Base(DeclarativeBase):
+    """Typed declarative base; constraint names are stated so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate(db=db, directory="sms/migrations")
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Bind the handle: sessions run as the restricted role, so append-only tables stay append-only."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = driver_url(settings.database_url)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "pool_size": 10,
+        "max_overflow": 10,
+        "pool_pre_ping": True,
+        "connect_args": {"options": f"-c role={APPLICATION_ROLE} -c timezone=UTC", "connect_timeout": 10},
+    }
+    db.init_app(app)
+    migrate.init_app(app)
+
+
+def driver_url(url: str) -> str:
+    """A plain `postgresql://` address as SQLAlchemy's psycopg 3 dialect wants it."""
+    return url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Commit what is written inside, then run what `after_commit` was given; roll back and forget on any error."""
+    session = db.session()
+    hooks: list[Callable[[], None]] = []
+    if _HOOKS in session.info:
+        raise RuntimeError("transactions do not nest")
+    session.info[_HOOKS] = hooks
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        del session.info[_HOOKS]
+    for hook in hooks:
+        hook()
+
+
+def after_commit(hook: Callable[[], None]) -> None:
+    """Run `hook` once the surrounding transaction is committed, never before and never without it."""
+    hooks: list[Callable[[], None]] | None = db.session().info.get(_HOOKS)
+    if hooks is None:
+        raise RuntimeError("after_commit outside of a transaction")
+    hooks.append(hook)
+
+
+def release() -> None:
+    """End the reading transaction, so that nothing is held open while something slow is done."""
+    db.session.rollback()
+
+
+def rows(sql: str, /, **params: object) -> Sequence[Row[Any]]:
+    """Run one SQL statement and return its rows."""
+    return db.session.execute(text(sql), params).all()
+
+
+def row(sql: str, /, **params: object) -> Row[Any] | None:
+    """Run one SQL statement that yields one row at most."""
+    return db.session.execute(text(sql), params).one_or_none()
+
+
+def scalar(sql: str, /, **params: object) -> Any:
+    """Run one SQL statement and return its first column of its first row, or None."""
+    return db.session.execute(text(sql), params).scalar()
+
+
+def execute(sql: str, /, **params: object) -> int:
+    """Run one SQL statement and return how many rows it touched."""
+    result = db.session.execute(text(sql), params)
+    return result.rowcount if isinstance(result, CursorResult) else 0
+
+
+def copy_in(table: str, columns: Sequence[str], chunks: Iterable[str | bytes]) -> None:
+    """COPY ready-made text-format lines into `table`, inside the current transaction."""
+    connection = db.session.connection().connection.driver_connection
+    if connection is None:
+        raise RuntimeError("no database connection")
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for chunk in chunks:
+            copy.write(chunk)
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": ""})
+
+
+def copy_text(value: str) -> str:
+    """One text value in COPY's text format."""
+    return value.translate(_ESCAPES)
+
+
+def one_mapping(sql: str, /, **params: object) -> Mapping[str, Any] | None:
+    """Like `row`, as a mapping by column name."""
+    found = row(sql, **params)
+    return None if found is None else found._mapping

@@ -1,0 +1,83 @@
+"""Doorbells: RQ jobs that carry ids only. The work itself stands in PostgreSQL, so a lost job costs seconds."""
+
+import logging
+from enum import StrEnum
+from functools import cache
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from sms.core.config import settings
+from sms.core.db import after_commit
+
+log = logging.getLogger(__name__)
+_RUNG_SECONDS = 30
+
+
+class Job(StrEnum):
+    """Every job there is, by its import path; the worker runs no other name."""
+
+    DISPATCH = "jobs.outbox.dispatch"
+    POLL_REPORTS = "jobs.outbox.poll_reports"
+    LOOK_UP_UNKNOWN = "jobs.outbox.look_up_unknown"
+    APPLY_REPORTS = "jobs.outbox.apply_reports"
+    POST_REFUNDS = "jobs.outbox.post_refunds"
+    FINISH_CANCELLED = "jobs.outbox.finish_cancelled"
+    SWEEP = "jobs.outbox.sweep"
+    READ_DRAFT = "jobs.outbox.read_draft"
+    KEEP_HOUSE = "jobs.outbox.keep_house"
+    CHECK_GATEWAYS = "jobs.operators.check_gateways"
+    END_SESSIONS = "jobs.accounts.end_sessions"
+
+
+GENERAL_QUEUE = "general"
+INTAKE_QUEUE = "intake"
+
+
+def sending_queue(gateway_id: int) -> str:
+    """The queue on which the one worker that sends through a gateway listens."""
+    return f"send-{gateway_id}"
+
+
+def reports_queue(gateway_id: int) -> str:
+    """The queue on which a gateway is asked for reports and look-ups."""
+    return f"reports-{gateway_id}"
+
+
+@cache
+def connection() -> "Redis":
+    """One Redis client a process."""
+    return Redis.from_url(settings().redis_url, socket_timeout=30, socket_connect_timeout=3, health_check_interval=30)
+
+
+def ring(job: Job, *, queue: str, key: str = "", **ids: int) -> None:
+    """Ask for a job once the current transaction is committed. One ring is enough until the job has begun."""
+    after_commit(lambda: ring_now(job, queue=queue, key=key, **ids))
+
+
+def ring_now(job: Job, *, queue: str, key: str = "", **ids: int) -> None:
+    """Ask for a job at once. A silent Redis is no failure: the sweeper rings again from the database."""
+    bell = _bell(job, key or "-".join(map(str, ids.values())))
+    try:
+        if connection().set(bell, 1, nx=True, ex=_RUNG_SECONDS):
+            Queue(prefixed(queue), connection=connection(), serializer=JSONSerializer).enqueue(
+                str(job), kwargs=ids, job_timeout=600, result_ttl=0, failure_ttl=86400
+            )
+    except RedisError as error:
+        log.warning("doorbell %s not rung: %s", job, type(error).__name__)
+
+
+def answered(job: Job, *ids: int) -> None:
+    """The job has begun: whoever rings from now on is heard again."""
+    connection().delete(_bell(job, "-".join(map(str, ids))))
+
+
+def prefixed(queue: str) -> str:
+    """The queue's name in Redis; several installations may share a server."""
+    return f"{settings().queue_prefix}{queue}"
+
+
+def _bell(job: Job, key: str) -> str:
+    return f"{settings().queue_prefix}bell:{job}:{key}"

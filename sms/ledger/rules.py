@@ -1,0 +1,98 @@
+"""What makes a posting legal. Plain Python: amounts in milli-rial, a positive amount enters the wallet."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sms.core.errors import SmsError
+from sms.core.text import N_
+
+
+class WalletKind(StrEnum):
+    """Customer and escrow wallets may refuse; the others only record, so no send ever waits for another's row."""
+
+    CUSTOMER = "customer"
+    ESCROW = "escrow"
+    REVENUE = "revenue"
+    OPERATOR_COST = "operator_cost"
+    GATEWAY = "gateway"
+    ADJUSTMENT = "adjustment"
+
+
+AUTHORISING = frozenset({WalletKind.CUSTOMER, WalletKind.ESCROW})
+
+
+class TransferKind(StrEnum):
+    """Why money moves."""
+
+    TOPUP = "topup"
+    ADJUSTMENT = "adjustment"
+    HOLD = "hold"
+    CHARGE = "charge"
+    RELEASE = "release"
+    REFUND = "refund"
+    CREDIT = "credit"
+    REVERSAL = "reversal"
+
+
+TRANSFER_LABELS: dict[TransferKind, str] = {
+    TransferKind.TOPUP: N_("Top-up"),
+    TransferKind.ADJUSTMENT: N_("Adjustment"),
+    TransferKind.HOLD: N_("Held for sending"),
+    TransferKind.CHARGE: N_("Charged"),
+    TransferKind.RELEASE: N_("Released, not sent"),
+    TransferKind.REFUND: N_("Refund"),
+    TransferKind.CREDIT: N_("Credit transfer"),
+    TransferKind.REVERSAL: N_("Reversal"),
+}
+
+
+class InsufficientBalance(SmsError):
+    """The wallet would fall below its credit limit; `missing_mrial` more is needed."""
+
+    def __init__(self, *, missing_mrial: int) -> None:
+        super().__init__(N_("The balance is not enough."), missing_mrial=missing_mrial)
+        self.missing_mrial = missing_mrial
+
+
+class KeyReused(SmsError):
+    """The same idempotency key came back with another body."""
+
+
+class UnbalancedPosting(ValueError):
+    """A posting whose amounts do not sum to zero: a fault of the caller, never of a user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One transfer to make: `amounts_mrial` by wallet id. The key is unique for ever; the same key twice is one posting."""
+
+    kind: TransferKind
+    key: str
+    subject: str
+    amounts_mrial: Mapping[int, int]
+    reason: str = ""
+    actor_id: int | None = None
+    reverses_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if sum(self.amounts_mrial.values()) != 0 or len(self.moved) < 2:  # noqa: PLR2004 - double entry
+            raise UnbalancedPosting(self.key)
+
+    @property
+    def moved(self) -> dict[int, int]:
+        """The wallets that do move."""
+        return {wallet_id: amount for wallet_id, amount in self.amounts_mrial.items() if amount}
+
+    @property
+    def body_hash(self) -> bytes:
+        """What the key stands for, so that a reused key with another body is noticed."""
+        body = [self.kind, self.subject, self.reason, sorted(self.moved.items())]
+        return hashlib.sha256(json.dumps(body).encode()).digest()
+
+
+def missing(*, balance_mrial: int, credit_limit_mrial: int, amount_mrial: int) -> int:
+    """How much is missing for `amount_mrial` to be taken out; 0 when it is there."""
+    return max(0, amount_mrial - balance_mrial - credit_limit_mrial)

@@ -1,0 +1,149 @@
+"""The contract between the panel and an operator's adapter: plain values in, plain values out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from sms.core.errors import SmsError
+from sms.core.text import N_
+from sms.operators.rules import Capability, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How one gateway reaches its operator; `credentials` are already unsealed and never logged."""
+
+    base_url: str
+    credentials: Mapping[str, str]
+    timeout_seconds: float = 30.0
+    concurrency: int = 8
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One recipient of a submission; `message_id` is our own id, handed to operators that take one."""
+
+    message_id: int
+    recipient: int  # 989121234567
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One text from one line to at most `max_batch` recipients."""
+
+    line_number: str
+    body: str
+    is_unicode: bool
+    envelopes: Sequence[Envelope]
+
+
+class AnswerKind(StrEnum):
+    """What the operator said of one recipient of a submission."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The operator's word on one recipient. A recipient without an answer is of unknown fate."""
+
+    message_id: int
+    kind: AnswerKind
+    operator_ref: str = ""  # of an accepted one
+    code: str = ""  # the operator's own code, kept for people
+    outcome: Outcome | None = None  # of a refused one
+    parts: int | None = None
+    cost_mrial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One delivery report; `outcome` None means not final yet, or a code we do not know (then `is_known` is false)."""
+
+    operator_ref: str
+    code: str
+    outcome: Outcome | None
+    reported_at: datetime | None = None
+    is_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InboundText:
+    """A text somebody sent to one of our lines."""
+
+    sender: str
+    line_number: str
+    body: str
+    sent_at: datetime | None
+
+
+class OperatorError(SmsError):
+    """Base of what may go wrong while talking to an operator."""
+
+
+class Unreachable(OperatorError):
+    """Nothing left this machine (refused connection, unknown host): safe to try again."""
+
+
+class Refused(OperatorError):
+    """The operator said no to the whole request: nothing of it was accepted."""
+
+    def __init__(self, message: str, *, code: str = "", retry_after_seconds: float | None = None, **params: object) -> None:
+        super().__init__(message, code=code, **params)
+        self.code = code
+        self.retry_after_seconds = retry_after_seconds
+
+
+class OutOfCredit(Refused):
+    """Our account at the operator is empty: hold, and tell the owner."""
+
+
+class BadCredentials(Refused):
+    """The operator does not know us: stop at once, and tell the owner."""
+
+
+class Unanswered(OperatorError):
+    """The request may have been taken: timeout, cut, 5xx or garbage. Carries the answers that did arrive whole."""
+
+    def __init__(self, message: str, *, answers: Iterable[Answer] = (), **params: object) -> None:
+        super().__init__(message, **params)
+        self.answers: list[Answer] = list(answers)
+
+
+class Operator(Protocol):
+    """What every adapter offers. Adapters are built per gateway, used by several threads and closed after use."""
+
+    code: ClassVar[str]
+    label: ClassVar[str]
+    capability: ClassVar[Capability]
+    max_batch: ClassVar[int]
+    max_statuses: ClassVar[int]
+    credential_fields: ClassVar[Sequence[str]]
+
+    def __init__(self, access: Access) -> None: ...
+
+    def submit(self, submission: Submission) -> list[Answer]:
+        """Send; raises Unreachable, Refused (and its kinds) or Unanswered."""
+
+    def statuses(self, operator_refs: Sequence[str]) -> list[Report]:
+        """Ask for the reports of at most `max_statuses` references."""
+
+    def lookup(self, message_id: int) -> str | None:
+        """The operator's reference of our id, or None when it does not know it."""
+
+    def balance(self) -> int:
+        """Our credit at the operator, in milli-rial."""
+
+    def inbound(self, limit: int) -> list[InboundText]:
+        """Texts that arrived at our lines; at many operators the read is destructive."""
+
+    def close(self) -> None:
+        """Give the connections back."""
+
+
+NOTHING_LEFT = N_("The operator could not be reached; nothing was sent.")
+UNKNOWN_FATE = N_("The operator's answer did not arrive whole; what it accepted is being looked up.")
