@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from deploy.problems import Problem
+
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -23,7 +25,7 @@ LOCK_FILES: dict[Level, tuple[str, ...]] = {
 }
 
 
-class CannotPrepare(Exception):
+class CannotPrepare(Problem):
     """The environment could not be made; the message says what a person can do about it."""
 
 

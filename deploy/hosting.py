@@ -8,12 +8,13 @@ import subprocess
 from pathlib import Path
 
 from deploy.environment import VENV
+from deploy.problems import Problem
 
 ACCOUNT = "payamgah"
 SYSTEM_HOME = Path("/var/lib/payamgah")
 
 
-class CannotHost(Exception):
+class CannotHost(Problem):
     """The embedded servers cannot run on this machine; the message names the way out."""
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from deploy.environment import ROOT
 from deploy.hosting import SYSTEM_HOME, is_open_to_all, service_account
-from deploy.process import free_port, is_listening
+from deploy.problems import Problem
+from deploy.process import falls_silent, free_port
 from deploy.servers import Postgres, Valkey
 
 STOP_SECONDS = 120
@@ -31,7 +32,7 @@ PASSED_ON = (
 SECRETS = ("secret_key", "seal_key", "postgres_password", "valkey_password")
 
 
-class CannotRun(Exception):
+class CannotRun(Problem):
     """The installation cannot be run as asked; the message says why and what to do."""
 
 
@@ -71,7 +72,7 @@ class Instance:
     def port(self, name: str) -> int:
         """The port of an embedded program: the one it had last time, when that is still free."""
         ports: dict[str, int] = self.remembered().get("ports", {})
-        if name not in ports or is_listening(ports[name]):
+        if name not in ports or not falls_silent(ports[name]):
             ports[name] = free_port()
             self.remember(ports=ports)
         return ports[name]
@@ -167,7 +168,7 @@ def open_instance(environ: Mapping[str, str]) -> Instance:
     try:
         var_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
         if var_dir.stat().st_uid == os.geteuid():
-            var_dir.chmod(0o711)  # the servers' account enters its folders in it; nobody lists it
+            var_dir.chmod(var_dir.stat().st_mode | 0o011)  # the servers' account enters its folders in it
     except OSError as error:
         raise CannotRun(
             f"The data folder {var_dir} cannot be used: {error.strerror}. Choose one with VAR_DIR."

@@ -11,14 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.problems import Problem
+
 POLL_SECONDS = 0.02
+LINGER_SECONDS = 5
 LOG_LIMIT_BYTES = 16 * 1024 * 1024
 TAIL_LINES = 25
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-class FailedToStart(Exception):
+class FailedToStart(Problem):
     """A program ended, or did not become ready in time; the message carries the end of its log."""
 
 
@@ -67,6 +70,7 @@ class Child:
                 stderr=subprocess.STDOUT if output else None,
                 start_new_session=True,  # Ctrl-C in the terminal reaches the launcher only, which keeps the order
                 preexec_fn=tie_to_launcher,  # noqa: PLW1509 - the launcher has one thread
+                umask=0o077,  # data of the panel is nobody else's
                 user=program.account,
                 group=program.account,
                 extra_groups=[] if program.account else None,
@@ -145,6 +149,16 @@ def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def falls_silent(port: int) -> bool:
+    """Whether nothing listens on `port`; what a killed launcher left is given a moment to end."""
+    deadline = time.monotonic() + LINGER_SECONDS
+    while is_listening(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def free_port() -> int:

@@ -1,0 +1,148 @@
+"""What the launcher's words do once the environment is there."""
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from deploy.environment import ROOT
+from deploy.instance import CannotRun, Instance, open_instance
+from deploy.process import falls_silent
+from deploy.programs import Programs, environment, python_command, simulator_command, web_command
+from deploy.servers import Postgres
+from deploy.supervisor import Supervisor, say
+from deploy.throwaway import throw_away_servers
+
+SAMPLE_USERS = ("admin", "reseller", "customer")
+SAMPLE_PASSWORD = "payamgah-sample"  # noqa: S105 - public, and refused in production
+
+
+def run() -> int:
+    """Everything, until a signal: servers, migrations, sample data, simulator, timetable, workers, web."""
+    instance = open_instance(os.environ)
+    with instance.alone():
+        mode = _mode(instance)
+        servers = instance.servers()
+        simulator_port = instance.port("simulator") if mode == "sample" else None
+        settings = instance.settings(servers, mode=mode, simulator_port=simulator_port)
+        if not falls_silent(int(settings["PORT"])):
+            raise CannotRun(f"Port {settings['PORT']} is in use; PORT=8001 python3 panel.py run takes another.")
+        instance.remember(settings=settings, launcher_pid=os.getpid())
+        programs = Programs(settings, instance.log_dir)
+        with Supervisor() as supervisor:
+            supervisor.start(*(server.program(instance.log_dir / "servers.log") for server in servers))
+            if simulator_port:
+                supervisor.launch(programs.simulator(simulator_port))
+            _prepare_database(settings, with_sample=mode == "sample")
+            supervisor.start(programs.tick(), programs.worker(), programs.web())
+            _welcome(settings)
+            supervisor.watch()
+    say("Stopped.")
+    return 0
+
+
+def _mode(instance: Instance) -> str:
+    before: str | None = instance.remembered().get("settings", {}).get("PAYAMGAH_MODE")
+    mode = instance.environ.get("PAYAMGAH_MODE") or before or "sample"
+    if before == "production" and mode == "sample":
+        raise CannotRun(f"{instance.var_dir} is in production; sample data does not go there. Choose another VAR_DIR.")
+    return mode
+
+
+def _prepare_database(settings: Mapping[str, str], *, with_sample: bool) -> None:
+    words = ["--sample-data"] if with_sample else []
+    done = subprocess.run(python_command("deploy.prepare", *words), cwd=ROOT, env=environment(settings), check=False)
+    if done.returncode != 0:
+        raise CannotRun("The database could not be prepared; the reason stands above.")
+
+
+def _welcome(settings: Mapping[str, str]) -> None:
+    say(f"\nPayamgah is running at {settings['PUBLIC_URL']}")
+    if settings["PAYAMGAH_MODE"] == "sample":
+        say(f"Sign in as {', '.join(SAMPLE_USERS)}; the password of each is {SAMPLE_PASSWORD}")
+    say(f"Data and logs are in {settings['VAR_DIR']}. Ctrl-C stops everything.\n")
+
+
+def stop() -> int:
+    """Stop the running installation from another terminal."""
+    instance = open_instance(os.environ)
+    say("Stopped." if instance.stop() else f"Nothing runs in {instance.var_dir}.")
+    return 0
+
+
+def alone(word: str, rest: Sequence[str]) -> NoReturn:
+    """Become one program of the panel: web, worker, tick or simulator, as on a machine of its own."""
+    settings = _given_or_running(open_instance(os.environ))
+    if word == "web":
+        command = web_command(settings)
+    elif word == "simulator":
+        command = simulator_command(settings, int(settings.get("SIMULATOR_URL", "").rpartition(":")[2] or 8100))
+    else:
+        command = python_command(f"jobs.{word}")
+    _become([*command, *rest], settings)
+
+
+def _given_or_running(instance: Instance) -> Mapping[str, str]:
+    if "DATABASE_URL" in os.environ and "REDIS_URL" in os.environ:
+        # A machine among several: it makes up no keys of its own, the settings refuse to start without them.
+        return {"PORT": "8000", "VAR_DIR": str(instance.var_dir)} | os.environ
+    if instance.is_running():
+        running: dict[str, str] = instance.remembered()["settings"]
+        return running
+    raise CannotRun(
+        f"Nothing runs in {instance.var_dir}. Start the panel with: python3 panel.py run; "
+        "or give DATABASE_URL, REDIS_URL, SECRET_KEY and SEAL_KEY."
+    )
+
+
+def flask(words: Sequence[str]) -> int:
+    """One of Flask's commands with the installation's settings; its servers are started for it when they are down."""
+    instance = open_instance(os.environ)
+    command = python_command("flask", "--app", "app", *words)
+    if instance.is_running() or ("DATABASE_URL" in os.environ and "REDIS_URL" in os.environ):
+        _become(command, _given_or_running(instance))
+    exit_code = 1
+    with instance.alone(), Supervisor() as supervisor:
+        servers = instance.servers()
+        is_new = any(isinstance(server, Postgres) and not server.data.exists() for server in servers)
+        port = instance.port("simulator") if _mode(instance) == "sample" else None
+        settings = instance.settings(servers, mode=_mode(instance), simulator_port=port)
+        supervisor.start(*(server.program(instance.log_dir / "servers.log") for server in servers))
+        if is_new:
+            _prepare_database(settings, with_sample=False)
+        exit_code = subprocess.run(command, cwd=ROOT, env=environment(settings), check=False).returncode
+    return exit_code
+
+
+def test(arguments: Sequence[str]) -> NoReturn:
+    """Everything that must pass, one process a core."""
+    spread = [] if any(word.startswith(("-n", "--numprocesses")) for word in arguments) else ["-n", str(_cores())]
+    _become(python_command("pytest", *spread, *arguments), {})
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def bench(arguments: Sequence[str]) -> int:
+    """The figures, on servers of their own that write to disk as in earnest."""
+    with throw_away_servers(durable=True) as addresses, tempfile.TemporaryDirectory(prefix="payamgah-bench-") as folder:
+        settings = {
+            "PAYAMGAH_MODE": "test",
+            "DATABASE_URL": addresses.database_url,
+            "REDIS_URL": addresses.redis_url,
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "SEAL_KEY": secrets.token_urlsafe(48),
+            "VAR_DIR": folder,
+        }
+        _prepare_database(settings, with_sample=False)
+        command = python_command("bench", *arguments)
+        return subprocess.run(command, cwd=ROOT, env=environment(settings), check=False).returncode
+
+
+def _become(command: Sequence[str], settings: Mapping[str, str]) -> NoReturn:
+    os.chdir(ROOT)
+    os.execve(command[0], list(command), environment(settings))  # noqa: S606 - no shell is what is wanted
