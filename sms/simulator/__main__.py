@@ -1,0 +1,71 @@
+"""Start the simulator, or turn the knobs of a running one."""
+
+import argparse
+import asyncio
+import http.client
+import json
+import sys
+from pathlib import Path
+
+from sms.simulator import controls
+from sms.simulator.characters import CHARACTERS
+from sms.simulator.server import serve
+
+PORT = 9100
+
+
+def main(words: list[str]) -> int:
+    """`[--port P] [--dir D] …` serves; `control OPERATOR name=value …` changes a running one."""
+    return _control(words[1:]) if words[:1] == ["control"] else _serve(words)
+
+
+def _serve(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="sms.simulator", description="Simulated operators for the panel.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=PORT, help="0 takes a free one")
+    parser.add_argument("--dir", type=Path, required=True, help="where the truth is kept")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed, the same delays and faults")
+    parser.add_argument(
+        "--own-port",
+        action="append",
+        default=[],
+        type=_own_port,
+        metavar="OPERATOR=PORT",
+        help="one more port for one operator, closed for real while it is cut off",
+    )
+    asked = parser.parse_args(words)
+    asyncio.run(
+        serve(host=asked.host, port=asked.port, own_ports=dict(asked.own_port), truth_dir=asked.dir, seed=asked.seed)
+    )
+    return 0
+
+
+def _own_port(text: str) -> tuple[str, int]:
+    code, _, port = text.partition("=")
+    if code not in CHARACTERS or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"OPERATOR=PORT, the operator one of {', '.join(CHARACTERS)}")
+    return code, int(port)
+
+
+def _control(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="sms.simulator control", description="Turn the knobs of a running simulator.")
+    parser.add_argument("operator", choices=CHARACTERS)
+    parser.add_argument("knobs", nargs="*", metavar="name=value", help="without any, the knobs are shown")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=PORT)
+    asked = parser.parse_intermixed_args(words)
+    try:
+        knobs = controls.from_words(asked.knobs)
+    except controls.UnusableControl as error:
+        parser.error(str(error))
+    connection = http.client.HTTPConnection(asked.host, asked.port, timeout=10)
+    connection.request("POST" if knobs else "GET", f"/control/{asked.operator}", json.dumps(knobs) if knobs else None)
+    reply = connection.getresponse()
+    answer = json.loads(reply.read())
+    connection.close()
+    print(json.dumps(answer, indent=2))  # noqa: T201 - the answer of a command
+    return 0 if reply.status < 400 else 1  # noqa: PLR2004 - HTTP's line between yes and no
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

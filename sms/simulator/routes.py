@@ -1,0 +1,125 @@
+"""Which address leads where: the operators by their prefix, the truth, the controls."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from itertools import islice
+
+from sms.simulator import controls, magfa
+from sms.simulator.desk import Desk
+from sms.simulator.http import Reply, Request
+
+_PAGE = 1000
+
+
+class Simulator:
+    """All desks behind one door; `on_change` is told the code of an operator whose knobs were turned."""
+
+    def __init__(self, desks: dict[str, Desk], *, on_change: Callable[[str], None] = lambda _: None) -> None:
+        self.desks = desks
+        self._on_change = on_change
+
+    def handle(self, request: Request) -> Reply:
+        """Answer any request."""
+        first, *rest = request.path.strip("/").split("/")
+        if first in self.desks and rest[: len(magfa.PATH)] == magfa.PATH:
+            return magfa.answer(self.desks[first], request, rest[len(magfa.PATH) :])
+        try:
+            if first == "control":
+                return self._control(request, rest)
+            if first == "truth" and request.method == "GET":
+                return self._truth(request.query, "/".join(rest))
+        except (ValueError, KeyError) as error:
+            return _answer({"error": str(error)}, status=400)
+        return _answer(
+            {"operators": sorted(self.desks), "also": ["truth/summary", "control"]}, status=404 if first else 200
+        )
+
+    # controls
+
+    def _control(self, request: Request, words: list[str]) -> Reply:
+        if not words:
+            return _answer({code: desk.shown() for code, desk in self.desks.items()})
+        desk = self._desk(words[0])
+        if request.method == "POST":
+            wanted = json.loads(request.body or b"{}")
+            if not isinstance(wanted, dict):
+                raise controls.UnusableControl("controls are given as one JSON object")
+            if words[1:] == ["inbound"]:
+                desk.inbox.append(magfa.inbound(str(wanted["from"]), str(wanted["to"]), str(wanted["body"])))
+            else:
+                _turn(desk, wanted)
+                self._on_change(words[0])
+        return _answer(desk.shown())
+
+    def _desk(self, code: str) -> Desk:
+        if code not in self.desks:
+            raise controls.UnusableControl(f"there is no operator {code}; there are {', '.join(self.desks)}")
+        return self.desks[code]
+
+    # truth
+
+    def _truth(self, query: dict[str, str], page: str) -> Reply:
+        pages = {
+            "": self._messages,
+            "summary": self._summary,
+            "duplicates": self._duplicates,
+            "recipients": self._recipients,
+        }
+        return pages[page](query) if page in pages else _answer({"pages": sorted(pages)}, status=404)
+
+    def _asked(self, query: dict[str, str]) -> dict[str, Desk]:
+        return {code: self._desk(code) for code in ([query["operator"]] if "operator" in query else self.desks)}
+
+    def _summary(self, query: dict[str, str]) -> Reply:
+        return _answer(
+            {
+                code: {**desk.truth.summary(), "requests": dict(desk.requests)}
+                for code, desk in self._asked(query).items()
+            }
+        )
+
+    def _duplicates(self, query: dict[str, str]) -> Reply:
+        return _answer({code: _by_text(desk.truth.duplicates()) for code, desk in self._asked(query).items()})
+
+    def _recipients(self, query: dict[str, str]) -> Reply:
+        since = float(query.get("since", 0))
+        return _answer(
+            {code: _by_text(desk.truth.repeated_recipients(since=since)) for code, desk in self._asked(query).items()}
+        )
+
+    def _messages(self, query: dict[str, str]) -> Reply:
+        narrowed = {name: int(query[name]) for name in ("uid", "recipient") if name in query}
+        since, limit = float(query.get("since", 0)), int(query.get("limit", _PAGE))
+        now = time.time()
+        return _answer(
+            {
+                code: [
+                    {**row._asdict(), "ready_at": row.ready_at if row.ready_at <= now else None}
+                    for row in islice(desk.truth.rows(**narrowed, since=since), limit)
+                ]
+                for code, desk in self._asked(query).items()
+            }
+        )
+
+
+def _turn(desk: Desk, wanted: dict[str, object]) -> None:
+    """Turn the knobs; `reset` comes first, `credit_mrial` is the one that is a stock and not a knob."""
+    stock = {name: wanted.pop(name) for name in ("reset", "credit_mrial") if name in wanted}
+    credit_mrial = stock.get("credit_mrial", 0)
+    if type(credit_mrial) is not int or credit_mrial < 0:
+        raise controls.UnusableControl("credit_mrial must be a whole number of milli-rial")
+    turned = controls.changed(controls.untouched(desk.character) if stock.get("reset") else desk.controls, wanted)
+    if stock.get("reset"):
+        desk.reset()
+    if "credit_mrial" in stock:
+        desk.credit_mrial = credit_mrial
+    desk.controls = turned
+
+
+def _by_text(counts: dict[int, int]) -> dict[str, int]:
+    return {str(key): times for key, times in counts.items()}
+
+
+def _answer(answer: Mapping[str, object], *, status: int = 200) -> Reply:
+    return Reply(json.dumps(answer).encode() + b"\n", status=status)
