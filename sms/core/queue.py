@@ -28,6 +28,7 @@ class Job(StrEnum):
     SWEEP = "jobs.outbox.sweep"
     READ_DRAFT = "jobs.outbox.read_draft"
     KEEP_HOUSE = "jobs.outbox.keep_house"
+    TIDY_DRAFTS = "jobs.intake.tidy_drafts"
     CHECK_GATEWAYS = "jobs.operators.check_gateways"
     END_SESSIONS = "jobs.accounts.end_sessions"
 

@@ -1,0 +1,101 @@
+"""Jobs of the outbox: ids in, operations called, nothing else. Each may run twice, and beside itself."""
+
+from jobs import asking, sending
+from sms.core import clock
+from sms.core.db import execute, transaction
+from sms.core.queue import Job, answered, ring_now, sending_queue
+from sms.outbox.operations import campaigns, refunds, reports
+from sms.outbox.operations.sweep import keep_house as keep_house_at
+from sms.outbox.operations.sweep import sweep as sweep_at
+from sms.outbox.queries.waiting import has_queued
+
+_REFUNDS_AT_ONCE = 20_000
+_SETS_AT_ONCE = 20
+_CANCELLED_AT_ONCE = 200
+_CAMPAIGNS_AT_ONCE = 50
+
+
+def dispatch(*, gateway_id: int) -> None:
+    """Send what waits for a gateway."""
+    answered(Job.DISPATCH, gateway_id)
+    if sending.drain(gateway_id) and has_queued(gateway_id=gateway_id):
+        ring_now(Job.DISPATCH, queue=sending_queue(gateway_id), gateway_id=gateway_id)
+    settle_dirty()
+
+
+def poll_reports(*, gateway_id: int) -> None:
+    """Ask a gateway for the reports that are due, then pay what they make due."""
+    answered(Job.POLL_REPORTS, gateway_id)
+    if asking.poll(gateway_id):
+        post_due()
+    settle_dirty()
+
+
+def look_up_unknown(*, gateway_id: int) -> None:
+    """Ask a gateway about messages of unknown fate."""
+    answered(Job.LOOK_UP_UNKNOWN, gateway_id)
+    asking.look_up(gateway_id)
+    settle_dirty()
+
+
+def apply_reports() -> None:
+    """Apply the report sets that wait."""
+    answered(Job.APPLY_REPORTS)
+    applied = 1
+    while applied:
+        with transaction():
+            applied = reports.apply_waiting(most=_SETS_AT_ONCE, at=clock.now())
+    with transaction():
+        reports.match_again(most=10_000, at=clock.now())
+    post_due()
+    settle_dirty()
+
+
+def post_refunds() -> None:
+    """Pay back what is due."""
+    answered(Job.POST_REFUNDS)
+    post_due()
+    settle_dirty()
+
+
+def finish_cancelled() -> None:
+    """Give the messages of cancelled batches their outcome."""
+    answered(Job.FINISH_CANCELLED)
+    finished = 1
+    while finished:
+        with transaction():
+            finished = campaigns.finish_cancelled(most=_CANCELLED_AT_ONCE, at=clock.now())
+    settle_dirty()
+
+
+def sweep() -> None:
+    """Find what was left lying and ring for it."""
+    answered(Job.SWEEP)
+    with transaction():
+        sweep_at(at=clock.now())
+    settle_dirty()
+
+
+def keep_house() -> None:
+    """Make the coming months' partitions, and mark open campaigns so that none is forgotten."""
+    answered(Job.KEEP_HOUSE)
+    with transaction():
+        execute("SET LOCAL lock_timeout = '3s'")
+        keep_house_at(at=clock.now())
+
+
+def post_due() -> None:
+    """Post due refunds in steps, so that a customer's wallet is never locked for long."""
+    posted = 1
+    while posted:
+        with transaction():
+            posted = refunds.post_due(most=_REFUNDS_AT_ONCE, at=clock.now())
+
+
+def settle_dirty() -> None:
+    """Settle the campaigns whose totals changed, each in its own transaction."""
+    with transaction():
+        ids = campaigns.dirty(most=_CAMPAIGNS_AT_ONCE)
+    for campaign_id in ids:
+        with transaction():
+            campaigns.settle(campaign_id=campaign_id, at=clock.now())

@@ -1,0 +1,154 @@
+"""The hands of a gateway: claims batches, talks to the operator in threads, stores what it said. One per gateway at a time."""
+
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from sms.core import clock
+from sms.core.config import settings
+from sms.core.db import release, transaction
+from sms.core.errors import SmsError
+from sms.operators import operations as operators
+from sms.operators import queries as operator_queries
+from sms.operators.contract import (
+    Answer,
+    AnswerKind,
+    BadCredentials,
+    Envelope,
+    Operator,
+    OutOfCredit,
+    Refused,
+    Submission,
+    Unanswered,
+    Unreachable,
+)
+from sms.operators.models import Gateway
+from sms.operators.rules import Outcome
+from sms.outbox.operations import dispatch, unknown
+from sms.outbox.operations.dispatch import Claimed, Result
+
+log = logging.getLogger(__name__)
+_GATHER_SECONDS = 0.01  # answers that come this close together share a commit
+_RETRY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Sender:
+    """Drains one gateway's queue until it is empty, the gateway fails, or `seconds` are over."""
+
+    gateway: Gateway
+    adapter: Operator
+    seconds: float = 60.0
+    pool: ThreadPoolExecutor = field(init=False)
+    flying: set[Future[Result]] = field(default_factory=set)
+    is_stopped: bool = False
+
+    def run(self) -> int:
+        """Send; returns the number of batches handed over."""
+        deadline = time.monotonic() + self.seconds
+        stored = 0
+        with ThreadPoolExecutor(self.gateway.concurrency, thread_name_prefix="send") as self.pool:
+            while True:
+                if not self.is_stopped and time.monotonic() < deadline:
+                    self._launch()
+                if not self.flying:
+                    return stored
+                stored += self._land()
+
+    def _launch(self) -> None:
+        """Claim as much as there is room for: what is sent and not yet stored stays bounded."""
+        room = 2 * self.gateway.concurrency - len(self.flying)
+        if room < self.gateway.concurrency:
+            return
+        with transaction():
+            claimed = dispatch.claim(gateway_id=self.gateway.id, most=room, lease_seconds=self.gateway.lease_seconds)
+        if not claimed:
+            return
+        with transaction():
+            marked = dispatch.mark_wire(claimed, timeout_seconds=self.gateway.timeout_seconds)
+        self.flying |= {self.pool.submit(hand_over, self.adapter, batch) for batch in marked}
+
+    def _land(self) -> int:
+        done, waiting = wait(self.flying, return_when=FIRST_COMPLETED)
+        if waiting:
+            done, _ = wait(self.flying, timeout=_GATHER_SECONDS)
+        self.flying -= done
+        results = [future.result() for future in done]
+        self._store(results)
+        return len(results)
+
+    def _store(self, results: Sequence[Result]) -> None:
+        with transaction():
+            dispatch.record(
+                results,
+                gateway_id=self.gateway.id,
+                lookup_after_seconds=self.gateway.lookup_after_seconds,
+                poll_after_seconds=self.gateway.polling_plan_seconds[0],
+                at=clock.now(),
+            )
+            refs = {message_id: answer.operator_ref for message_id, answer in dispatch.late(results).items()}
+            unknown.found(refs, gateway_id=self.gateway.id, at=clock.now())
+        self._note_health(results)
+
+    def _note_health(self, results: Sequence[Result]) -> None:
+        failure = next((result.error for result in results if result.error is not None), None)
+        if failure is None:
+            if self.gateway.failure_count:
+                with transaction():
+                    operators.note_success(gateway_id=self.gateway.id, at=clock.now())
+                    self.gateway.failure_count = 0
+            return
+        log.warning("gateway %s: %s", self.gateway.id, type(failure).__name__)
+        with transaction():
+            operators.note_failure(gateway_id=self.gateway.id, error=failure, at=clock.now())
+        self.is_stopped = True
+
+
+def hand_over(adapter: Operator, batch: Claimed) -> Result:
+    """One conversation with the operator. Only an explicit refusal, or no connection at all, proves that nothing was sent."""
+    submission = Submission(
+        line_number=batch.line_number,
+        body=batch.body,
+        is_unicode=batch.is_unicode,
+        envelopes=[Envelope(recipient.message_id, recipient.number) for recipient in batch.recipients],
+    )
+    try:
+        return Result(batch, answers=_by_id(adapter.submit(submission)))
+    except Unanswered as error:
+        return Result(batch, answers=_by_id(error.answers), error=error if not error.answers else None)
+    except (Unreachable, OutOfCredit, BadCredentials) as error:
+        return Result(batch, is_unsent=True, retry_seconds=_RETRY_SECONDS, error=error)
+    except Refused as error:
+        if error.retry_after_seconds is not None:
+            return Result(batch, is_unsent=True, retry_seconds=error.retry_after_seconds, error=error)
+        return Result(batch, answers=_all_refused(batch, error))
+    except Exception as error:  # noqa: BLE001 - whatever an adapter trips over, its request may have left
+        log.exception("adapter failed")
+        return Result(batch, error=SmsError(f"{type(error).__name__}"))
+
+
+def _by_id(answers: Sequence[Answer]) -> dict[int, Answer]:
+    return {answer.message_id: answer for answer in answers}
+
+
+def _all_refused(batch: Claimed, error: Refused) -> dict[int, Answer]:
+    return {
+        recipient.message_id: Answer(recipient.message_id, AnswerKind.REFUSED, code=error.code, outcome=Outcome.REFUSED)
+        for recipient in batch.recipients
+    }
+
+
+def drain(gateway_id: int) -> int:
+    """Send what waits for a gateway, if it may send now; returns the number of batches handed over."""
+    gateway = operator_queries.sendable_gateway(gateway_id, at=clock.now())
+    if gateway is None:
+        release()
+        return 0
+    adapter = operator_queries.open_adapter(gateway, seal_key=settings().seal_key)
+    release()
+    try:
+        return Sender(gateway, adapter).run()
+    finally:
+        adapter.close()

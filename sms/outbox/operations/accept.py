@@ -1,0 +1,308 @@
+"""Accepting a draft: priced, held and copied in, all in one transaction or not at all."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sms.billing.queries import Price, price_list
+from sms.contacts.queries import Suppression, suppression
+from sqlalchemy import select
+
+from sms.core.db import copy_in, db, execute, rows, scalar
+from sms.core.errors import NotFound, Refusal
+from sms.core.parts import Encoding, Measure, measure, profile_of
+from sms.core.phone import NetworkGuess
+from sms.core.queue import Job, ring, sending_queue
+from sms.core.text import N_
+from sms.ledger.operations import open_wallet, post
+from sms.ledger.queries import customer_wallet
+from sms.ledger.rules import InsufficientBalance, Posting, TransferKind, WalletKind, missing
+from sms.lines.queries import UsableLine, usable_line
+from sms.operators.queries import network_guess
+from sms.outbox.intake.queries import chunks
+from sms.outbox.intake.rules import unpack
+from sms.outbox.models import Draft
+from sms.outbox.rules import Priority, priority_of
+
+MAX_PARTS = 265  # what the strictest operator takes (Magfa error 30)
+_HEAD = 7  # 98 and five national digits decide the network
+_MESSAGE_COLUMNS = (
+    *("id", "row_number", "recipient", "batch_id", "given", "outcome"),
+    *("account_id", "campaign_id", "line_id", "network_id", "parts", "price_mrial", "cost_mrial"),
+)
+_BATCH_COLUMNS = (
+    *("id", "first_id", "last_id", "size", "turn"),
+    *("campaign_id", "account_id", "line_id", "gateway_id", "state", "priority"),
+)
+
+
+@dataclass(slots=True)
+class _Loading:
+    """What is being written of one campaign; filled while its rows stream by."""
+
+    campaign_id: int
+    account_id: int
+    line: UsableLine
+    measured: Measure
+    prices: dict[int, Price]
+    guess: NetworkGuess
+    suppressed: Suppression
+    next_id: int
+    batch_ids: list[int]
+    batches: list[tuple[int, int, int, int]] = field(default_factory=list)
+    heads: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    tails: dict[str, tuple[str, Price]] = field(default_factory=dict)
+
+    @property
+    def held_mrial(self) -> int:
+        """The exact price of all that is sent."""
+        return sum(self.tails[head][1].price_mrial * count for head, count in self.heads.items()) * self.measured.parts
+
+    def tail(self, head: str) -> str:
+        """The columns that are alike for all recipients of one network."""
+        known = self.tails.get(head)
+        if known is None:
+            network_id = self.guess.of(int(head) * 10**5)
+            price = self.prices[network_id]
+            parts = self.measured.parts
+            text = (
+                f"\t\\N\t\\N\t{self.account_id}\t{self.campaign_id}\t{self.line.id}\t{network_id}\t{parts}"
+                f"\t{price.price_mrial * parts}\t{price.cost_mrial * parts}\n"
+            )
+            known = self.tails[head] = (text, price)
+        return known[0]
+
+
+def accept_draft(*, draft_id: int, account_id: int, user_id: int, at: datetime) -> int:
+    """Hold the price and queue the messages of a ready draft; returns the campaign's id, the same one however often asked.
+
+    Raises InsufficientBalance, Refusal or NotFound; then nothing is written.
+    """
+    draft = db.session.scalar(
+        select(Draft).where(Draft.id == draft_id, Draft.account_id == account_id).with_for_update()
+    )
+    if draft is None:
+        raise NotFound(N_("There is no such draft."))
+    key = f"draft:{draft_id}"
+    if draft.state == "used":
+        return int(scalar("SELECT id FROM outbox_campaign WHERE account_id = :a AND key = :key", a=account_id, key=key))
+    if draft.state != "ready":
+        raise Refusal(N_("This draft is not ready to be sent."))
+    line = _line(account_id, draft.line_id)
+    measured = _measured(draft.body, line)
+    loading = _Loading(
+        campaign_id=int(scalar("SELECT nextval(pg_get_serial_sequence('outbox_campaign', 'id'))")),
+        account_id=account_id,
+        line=line,
+        measured=measured,
+        prices=_prices(line, measured, at),
+        guess=network_guess(),
+        suppressed=suppression(account_id=account_id),
+        next_id=0,
+        batch_ids=[],
+    )
+    _refuse_when_short(draft, loading)
+    _load(loading, draft_id=draft_id, draft=draft)
+    wallet_id = open_wallet(
+        code=f"campaign:{loading.campaign_id}", kind=WalletKind.ESCROW, account_id=account_id, at=at
+    )
+    _insert_campaign(loading, draft=draft, key=key, user_id=user_id, wallet_id=wallet_id, at=at)
+    _insert_batches(loading)
+    _hold(loading, wallet_id=wallet_id, user_id=user_id, at=at)
+    draft.state = "used"
+    execute("DELETE FROM outbox_draft_chunk WHERE draft_id = :id", id=draft_id)
+    ring(Job.DISPATCH, queue=sending_queue(line.gateway_id), gateway_id=line.gateway_id)
+    return loading.campaign_id
+
+
+def _line(account_id: int, line_id: int | None) -> UsableLine:
+    line = usable_line(account_id=account_id, line_id=line_id) if line_id else None
+    if line is None:
+        raise Refusal(N_("Choose a line that you may send from."))
+    return line
+
+
+def _measured(body: str, line: UsableLine) -> Measure:
+    measured = measure(body, profile_of(line.joined_units))
+    if not measured.parts:
+        raise Refusal(N_("The text is empty."))
+    if measured.parts > MAX_PARTS:
+        raise Refusal(N_("The text has %(parts)s parts; an operator takes %(most)s at most."), parts=measured.parts, most=MAX_PARTS)
+    return measured
+
+
+def language_of(encoding: Encoding) -> str:
+    """The tariff's language: GSM texts are priced as Latin, all others as Persian."""
+    return "latin" if encoding is Encoding.GSM else "persian"
+
+
+def _prices(line: UsableLine, measured: Measure, at: datetime) -> dict[int, Price]:
+    language = language_of(measured.encoding)
+    listed = price_list(line_id=line.id, operator_id=line.operator_id, at=at)
+    return {network_id: price for (network_id, spoken), price in listed.items() if spoken == language}
+
+
+def _refuse_when_short(draft: Draft, loading: _Loading) -> None:
+    """Tell at once what a long copy would only find out at its end."""
+    skipped = suppressed_by_network(draft, loading.line.id)
+    total = sum(
+        (count - skipped.get(network, 0)) * loading.prices[int(network)].price_mrial for network, count in draft.networks.items()
+    )
+    wallet = customer_wallet(account_id=loading.account_id)
+    lack = missing(
+        balance_mrial=wallet.balance_mrial,
+        credit_limit_mrial=wallet.credit_limit_mrial,
+        amount_mrial=total * loading.measured.parts,
+    )
+    if lack:
+        raise InsufficientBalance(missing_mrial=lack)
+
+
+def suppressed_by_network(draft: Draft, line_id: int) -> dict[str, int]:
+    """How many of a draft's valid recipients the opt-outs known when it was read take away on this line."""
+    return draft.suppressed.get(str(line_id), draft.suppressed.get("*", {}))
+
+
+def _load(loading: _Loading, *, draft_id: int, draft: Draft) -> None:
+    total: int = draft.valid_count + draft.invalid_count + draft.duplicate_count
+    batch_count = -(-draft.valid_count // loading.line.batch_size)
+    loading.next_id = int(scalar("SELECT outbox_reserve_ids(:total)", total=total))
+    loading.batch_ids = [
+        found.id
+        for found in rows(
+            "SELECT nextval(pg_get_serial_sequence('outbox_batch', 'id')) AS id FROM generate_series(1, :n) ORDER BY id",
+            n=batch_count,
+        )
+    ]
+    copy_in("outbox_message", _MESSAGE_COLUMNS, _blocks(loading, chunks(draft_id)))
+    if not loading.heads:
+        raise Refusal(N_("Nobody is left to send to: every recipient is invalid, repeated or opted out."))
+
+
+def _blocks(loading: _Loading, packed: Iterable[bytes]) -> Iterator[str]:
+    sent_in_batch = first_of_batch = 0
+    batch_id = 0
+    waiting = iter(loading.batch_ids)
+    size = loading.line.batch_size
+    for chunk in packed:
+        lines: list[str] = []
+        heads: list[str] = []
+        for kind, row_number, text in unpack(chunk):
+            message_id = loading.next_id
+            loading.next_id += 1
+            if kind == "v" and not loading.suppressed.covers(int(text), loading.line.id):
+                if not sent_in_batch:
+                    batch_id, first_of_batch = next(waiting), message_id
+                head = text[:_HEAD]
+                heads.append(head)
+                lines.append(f"{message_id}\t{row_number}\t{text}\t{batch_id}{loading.tail(head)}")
+                sent_in_batch += 1
+                if sent_in_batch == size:
+                    loading.batches.append((batch_id, first_of_batch, message_id, size))
+                    sent_in_batch = 0
+                last_sent = message_id
+            else:
+                lines.append(_skipped(loading, message_id, kind, row_number, text))
+        loading.heads.update(heads)
+        yield "".join(lines)
+    if sent_in_batch:
+        loading.batches.append((batch_id, first_of_batch, last_sent, sent_in_batch))
+
+
+def _skipped(loading: _Loading, message_id: int, kind: str, row_number: str, text: str) -> str:
+    """The row of a recipient nobody writes to: it costs nothing, and it is in the report."""
+    outcome = {"v": "opted_out", "d": "duplicate", "i": "invalid"}[kind]
+    loading.skipped[outcome] += 1
+    recipient, given = ("\\N", text) if kind == "i" else (text, "\\N")
+    return (
+        f"{message_id}\t{row_number}\t{recipient}\t\\N\t{given}\t{outcome}\t{loading.account_id}"
+        f"\t{loading.campaign_id}\t{loading.line.id}\t0\t0\t0\t0\n"
+    )
+
+
+def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int, wallet_id: int, at: datetime) -> None:
+    sendable = sum(loading.heads.values())
+    total = sendable + sum(loading.skipped.values())
+    body = draft.body
+    rows(
+        """INSERT INTO outbox_campaign (id, account_id, user_id, key, body_hash, line_id, escrow_wallet_id, title, body,
+               is_unicode, parts, state, priority, total_count, sendable_count, held_mrial, first_id, last_id, skipped,
+               accepted_at)
+           VALUES (:id, :account_id, :user_id, :key, :body_hash, :line_id, :wallet_id, :title, :body, :is_unicode, :parts,
+               'queued', :priority, :total, :sendable, :held, :first_id, :last_id, CAST(:skipped AS jsonb), :at)
+           RETURNING id""",
+        id=loading.campaign_id,
+        account_id=loading.account_id,
+        user_id=user_id,
+        key=key,
+        body_hash=hashlib.sha256(f"{loading.line.id}\n{body}".encode()).digest(),
+        line_id=loading.line.id,
+        wallet_id=wallet_id,
+        title=draft.title,
+        body=body,
+        is_unicode=loading.measured.encoding is Encoding.UCS2,
+        parts=loading.measured.parts,
+        priority=int(priority_of(sendable)),
+        total=total,
+        sendable=sendable,
+        held=loading.held_mrial,
+        first_id=loading.next_id - total,
+        last_id=loading.next_id - 1,
+        skipped=_json(loading.skipped),
+        at=at,
+    )
+
+
+def _json(counts: Counter[str]) -> str:
+    return "{" + ", ".join(f'"{name}": {count}' for name, count in counts.items()) + "}"
+
+
+def _insert_batches(loading: _Loading) -> None:
+    priority = priority_of(sum(loading.heads.values()))
+    turn = _first_turn(loading, priority)
+    tail = (
+        f"\t{loading.campaign_id}\t{loading.account_id}\t{loading.line.id}\t{loading.line.gateway_id}\tqueued"
+        f"\t{int(priority)}\n"
+    )
+    copy_in(
+        "outbox_batch",
+        _BATCH_COLUMNS,
+        (
+            f"{batch_id}\t{first}\t{last}\t{size}\t{turn + place}{tail}"
+            for place, (batch_id, first, last, size) in enumerate(loading.batches)
+        ),
+    )
+
+
+def _first_turn(loading: _Loading, priority: Priority) -> int:
+    """Start-time fair queueing: a newcomer starts at the turn now served, an account's own batches stand in one row."""
+    return int(
+        scalar(
+            """SELECT coalesce(greatest(
+                (SELECT max(turn) + 1 FROM outbox_batch
+                 WHERE state = 'queued' AND gateway_id = :gateway AND account_id = :account AND priority = :priority),
+                (SELECT min(turn) FROM outbox_batch
+                 WHERE state = 'queued' AND gateway_id = :gateway AND priority = :priority)), 0)""",
+            gateway=loading.line.gateway_id,
+            account=loading.account_id,
+            priority=int(priority),
+        )
+    )
+
+
+def _hold(loading: _Loading, *, wallet_id: int, user_id: int, at: datetime) -> None:
+    held = loading.held_mrial
+    if not held:
+        return
+    customer = customer_wallet(account_id=loading.account_id)
+    posting = Posting(
+        kind=TransferKind.HOLD,
+        key=f"hold:{loading.campaign_id}",
+        subject=f"campaign:{loading.campaign_id}",
+        amounts_mrial={customer.id: -held, wallet_id: held},
+        actor_id=user_id,
+    )
+    post([posting], at=at)

@@ -1,0 +1,353 @@
+"""Handing batches to an operator: claim, mark the wire, record what it said. The talking itself is the caller's.
+
+Leases and the wire mark are kept by the database's clock; the fence is the attempt number in every WHERE
+(reliability reference, "exactly-once-ish dispatch")."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sms.core.db import copy_in, copy_text, execute, rows
+from sms.core.errors import SmsError
+from sms.ledger.operations import open_wallet, post
+from sms.ledger.rules import Posting, TransferKind, WalletKind
+from sms.operators.contract import Answer, AnswerKind
+from sms.operators.rules import Outcome
+from sms.outbox.operations.counters import COUNT_COLUMNS, add_to_batches, touch
+from sms.outbox.rules import runs
+
+# Fair between accounts by turn, never from a line or an account that was switched off meanwhile.
+_CLAIM = """
+WITH picked AS (
+    SELECT id FROM outbox_batch
+    WHERE gateway_id = :gateway_id AND state = 'queued' AND not_before <= now()
+      AND line_id IN (SELECT id FROM lines_line WHERE gateway_id = :gateway_id AND is_active)
+      AND account_id NOT IN (SELECT id FROM accounts_account WHERE state <> 'active')
+    ORDER BY priority, turn, id LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox_batch b
+SET state = 'submitting', attempt = attempt + 1, wire_at = NULL,
+    lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
+FROM picked WHERE b.id = picked.id
+RETURNING b.id, b.campaign_id, b.line_id, b.attempt, b.first_id, b.last_id, b.size
+"""
+
+_LOAD = """
+SELECT id, recipient, batch_id, price_mrial, cost_mrial FROM outbox_message
+WHERE id BETWEEN :low AND :high AND batch_id = ANY(:batch_ids) AND outcome IS NULL ORDER BY id
+"""
+
+_TEXTS = """
+SELECT c.id, c.body, c.is_unicode, c.escrow_wallet_id, l.number AS line_number, o.code AS operator_code
+FROM outbox_campaign c JOIN lines_line l ON l.id = c.line_id JOIN operators_operator o ON o.id = l.operator_id
+WHERE c.id = ANY(:ids)
+"""
+
+# Nothing may be written to the wire when the lease could run out before the operator's answer.
+_MARK_WIRE = """
+UPDATE outbox_batch b SET wire_at = clock_timestamp()
+FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS smallint[])) AS n (id, attempt)
+WHERE b.id = n.id AND b.attempt = n.attempt AND b.state = 'submitting'
+  AND b.lease_until > clock_timestamp() + make_interval(secs => :timeout_seconds)
+RETURNING b.id
+"""
+
+_FENCE = """
+SELECT b.id FROM outbox_batch b
+JOIN unnest(CAST(:ids AS bigint[]), CAST(:attempts AS smallint[])) AS n (id, attempt) ON n.id = b.id AND n.attempt = b.attempt
+WHERE b.state = 'submitting' ORDER BY b.id FOR UPDATE OF b
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One message of a claimed batch, with the money it carries."""
+
+    message_id: int
+    number: int
+    price_mrial: int
+    cost_mrial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A batch that is ours to send until its lease ends."""
+
+    id: int
+    attempt: int
+    campaign_id: int
+    escrow_wallet_id: int
+    operator_code: str
+    line_number: str
+    body: str
+    is_unicode: bool
+    recipients: Sequence[Recipient]
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of a batch on the wire: `is_unsent` when nothing of it can have been accepted; `error` when the gateway fails."""
+
+    batch: Claimed
+    answers: Mapping[int, Answer] = field(default_factory=dict)
+    is_unsent: bool = False
+    retry_seconds: float = 0.0
+    error: SmsError | None = None
+
+
+def claim(*, gateway_id: int, most: int, lease_seconds: float) -> list[Claimed]:
+    """Take up to `most` queued batches of a gateway, otp before single before bulk, fair between accounts."""
+    picked = rows(_CLAIM, gateway_id=gateway_id, most=most, lease_seconds=lease_seconds)
+    if not picked:
+        return []
+    execute(
+        "UPDATE outbox_campaign SET state = 'sending', is_dirty = true WHERE id = ANY(:ids) AND state = 'queued'",
+        ids=sorted({batch.campaign_id for batch in picked}),
+    )
+    texts = {text.id: text for text in rows(_TEXTS, ids=[batch.campaign_id for batch in picked])}
+    recipients = _recipients(picked)
+    return [_claimed(batch, texts[batch.campaign_id], recipients[batch.id]) for batch in picked]
+
+
+def _recipients(picked: Sequence[Any]) -> dict[int, list[Recipient]]:
+    found: dict[int, list[Recipient]] = defaultdict(list)
+    for run in runs([(batch.id, batch.first_id, batch.last_id) for batch in picked]):
+        for message in rows(_LOAD, low=run.low, high=run.high, batch_ids=list(run.batch_ids)):
+            found[message.batch_id].append(
+                Recipient(message.id, message.recipient, message.price_mrial, message.cost_mrial)
+            )
+    return found
+
+
+def _claimed(batch: Any, text: Any, recipients: Sequence[Recipient]) -> Claimed:
+    return Claimed(
+        id=batch.id,
+        attempt=batch.attempt,
+        campaign_id=batch.campaign_id,
+        escrow_wallet_id=text.escrow_wallet_id,
+        operator_code=text.operator_code,
+        line_number=text.line_number,
+        body=text.body,
+        is_unicode=text.is_unicode,
+        recipients=recipients,
+    )
+
+
+def mark_wire(batches: Sequence[Claimed], *, timeout_seconds: float) -> list[Claimed]:
+    """State, before a byte leaves, that from now on these may have been sent; returns those that may go."""
+    marked = rows(
+        _MARK_WIRE,
+        ids=[batch.id for batch in batches],
+        attempts=[batch.attempt for batch in batches],
+        timeout_seconds=timeout_seconds,
+    )
+    ids = {batch.id for batch in marked}
+    return [batch for batch in batches if batch.id in ids]
+
+
+def record(results: Sequence[Result], *, gateway_id: int, lookup_after_seconds: float, poll_after_seconds: float, at: datetime) -> None:
+    """Store what the operator said of these batches and move the money of what it accepted, in the caller's transaction."""
+    mine = {
+        found.id
+        for found in rows(
+            _FENCE,
+            ids=[result.batch.id for result in results],
+            attempts=[result.batch.attempt for result in results],
+        )
+    }
+    held = [result for result in results if result.batch.id in mine]
+    requeue([result for result in held if result.is_unsent])
+    sent = [result for result in held if not result.is_unsent]
+    if sent:
+        _store(sent, gateway_id=gateway_id, lookup_after_seconds=lookup_after_seconds, poll_after_seconds=poll_after_seconds, at=at)
+
+
+def late(results: Sequence[Result]) -> dict[int, Answer]:
+    """The acceptances in these results, for batches whose lease had ended: what the operator said is still true."""
+    return {
+        answer.message_id: answer
+        for result in results
+        for answer in result.answers.values()
+        if answer.kind is AnswerKind.ACCEPTED
+    }
+
+
+def requeue(results: Sequence[Result]) -> None:
+    """Put back what certainly was not sent; it may be tried again after `retry_seconds`."""
+    if results:
+        execute(
+            """UPDATE outbox_batch b SET state = 'queued', wire_at = NULL, lease_until = NULL,
+                   not_before = clock_timestamp() + make_interval(secs => n.seconds)
+               FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS double precision[])) AS n (id, seconds) WHERE b.id = n.id""",
+            ids=[result.batch.id for result in results],
+            seconds=[result.retry_seconds for result in results],
+        )
+
+
+def _store(results: Sequence[Result], *, gateway_id: int, lookup_after_seconds: float, poll_after_seconds: float, at: datetime) -> None:
+    sorted_out = [_sort(result) for result in results]
+    add_submissions(
+        [
+            (recipient.message_id, share.result.batch.attempt, share.result.answers[recipient.message_id].operator_ref)
+            for share in sorted_out
+            for recipient in share.accepted
+        ],
+        gateway_id=gateway_id,
+        at=at,
+    )
+    _finish_refused([pair for share in sorted_out for pair in share.refused], at=at)
+    _remember_unknown(sorted_out, gateway_id=gateway_id, after_seconds=lookup_after_seconds)
+    _finish_batches(sorted_out, at=at, poll_after_seconds=poll_after_seconds)
+    touch({result.batch.campaign_id for result in results})
+    charge([share.charge for share in sorted_out if share.accepted], at=at)
+
+
+@dataclass(slots=True)
+class Charge:
+    """The money of one batch's accepted messages."""
+
+    key: str
+    campaign_id: int
+    escrow_wallet_id: int
+    operator_code: str
+    price_mrial: int
+    cost_mrial: int
+
+
+@dataclass(slots=True)
+class _Share:
+    """One result, sorted by what the operator said of each recipient."""
+
+    result: Result
+    accepted: list[Recipient] = field(default_factory=list)
+    refused: list[tuple[Recipient, Answer]] = field(default_factory=list)
+    unknown: list[Recipient] = field(default_factory=list)
+
+    @property
+    def charge(self) -> Charge:
+        """What this batch costs."""
+        batch = self.result.batch
+        return Charge(
+            key=f"charge:{batch.id}:{batch.attempt}",
+            campaign_id=batch.campaign_id,
+            escrow_wallet_id=batch.escrow_wallet_id,
+            operator_code=batch.operator_code,
+            price_mrial=sum(recipient.price_mrial for recipient in self.accepted),
+            cost_mrial=sum(recipient.cost_mrial for recipient in self.accepted),
+        )
+
+
+def _sort(result: Result) -> _Share:
+    share = _Share(result)
+    for recipient in result.batch.recipients:
+        answer = result.answers.get(recipient.message_id)
+        if answer is None:
+            share.unknown.append(recipient)
+        elif answer.kind is AnswerKind.ACCEPTED:
+            share.accepted.append(recipient)
+        else:
+            share.refused.append((recipient, answer))
+    return share
+
+
+def add_submissions(submissions: Sequence[tuple[int, int, str]], *, gateway_id: int, at: datetime) -> None:
+    """Append (message id, attempt, operator's reference): a report finds its message here."""
+    if submissions:
+        tail = f"\t{gateway_id}\t{at.isoformat()}\n"
+        copy_in(
+            "outbox_submission",
+            ("message_id", "attempt", "operator_ref", "gateway_id", "submitted_at"),
+            ["".join(f"{message_id}\t{attempt}\t{copy_text(ref)}{tail}" for message_id, attempt, ref in submissions)],
+        )
+
+
+def _finish_refused(refused: Sequence[tuple[Recipient, Answer]], *, at: datetime) -> None:
+    if refused:
+        execute(
+            """UPDATE outbox_message m SET outcome = CAST(n.outcome AS outbox_outcome), code = n.code, final_at = :at
+               FROM unnest(CAST(:ids AS bigint[]), CAST(:outcomes AS text[]), CAST(:codes AS text[])) AS n (id, outcome, code)
+               WHERE m.id = n.id AND m.id BETWEEN :low AND :high AND m.outcome IS NULL""",
+            ids=[recipient.message_id for recipient, _ in refused],
+            outcomes=[str(answer.outcome or Outcome.REFUSED) for _, answer in refused],
+            codes=[answer.code for _, answer in refused],
+            low=min(recipient.message_id for recipient, _ in refused),
+            high=max(recipient.message_id for recipient, _ in refused),
+            at=at,
+        )
+
+
+def _remember_unknown(shares: Sequence[_Share], *, gateway_id: int, after_seconds: float) -> None:
+    lost = [(recipient.message_id, share.result.batch) for share in shares for recipient in share.unknown]
+    if lost:
+        execute(
+            """INSERT INTO outbox_unknown (message_id, batch_id, campaign_id, gateway_id, attempt, wire_at, next_lookup_at)
+               SELECT n.message_id, b.id, b.campaign_id, :gateway_id, b.attempt, b.wire_at,
+                      b.wire_at + make_interval(secs => :after_seconds)
+               FROM unnest(CAST(:messages AS bigint[]), CAST(:batches AS bigint[])) AS n (message_id, batch_id)
+               JOIN outbox_batch b ON b.id = n.batch_id
+               ON CONFLICT (message_id) DO NOTHING""",
+            messages=[message_id for message_id, _ in lost],
+            batches=[batch.id for _, batch in lost],
+            gateway_id=gateway_id,
+            after_seconds=after_seconds,
+        )
+
+
+def _finish_batches(shares: Sequence[_Share], *, at: datetime, poll_after_seconds: float) -> None:
+    execute(
+        """UPDATE outbox_batch b
+           SET state = 'submitted', lease_until = NULL, submitted_at = :at, poll_step = 0,
+               submitted_count = n.accepted, unknown_count = n.unknown, charged_mrial = n.charged,
+               releasable_mrial = releasable_mrial + n.releasable,
+               poll_at = CASE WHEN n.accepted > 0 THEN CAST(:at AS timestamptz) + make_interval(secs => :poll_after) END
+           FROM unnest(CAST(:ids AS bigint[]), CAST(:accepted AS int[]), CAST(:unknown AS int[]), CAST(:charged AS bigint[]),
+                       CAST(:releasable AS bigint[])) AS n (id, accepted, unknown, charged, releasable)
+           WHERE b.id = n.id""",
+        ids=[share.result.batch.id for share in shares],
+        accepted=[len(share.accepted) for share in shares],
+        unknown=[len(share.unknown) for share in shares],
+        charged=[share.charge.price_mrial for share in shares],
+        releasable=[sum(recipient.price_mrial for recipient, _ in share.refused) for share in shares],
+        poll_after=poll_after_seconds,
+        at=at,
+    )
+    counted: Counter[tuple[int, Outcome]] = Counter(
+        (share.result.batch.id, answer.outcome or Outcome.REFUSED) for share in shares for _, answer in share.refused
+    )
+    add_to_batches(counted)
+
+
+def charge(charges: Sequence[Charge], *, at: datetime) -> None:
+    """Escrow → revenue, and of it our cost to the operator: one posting a batch."""
+    wallets: dict[str, int] = {}
+    postings = []
+    for item in sorted(charges, key=lambda each: each.key):
+        if not item.price_mrial:
+            continue
+        revenue = _recording(wallets, WalletKind.REVENUE, item.operator_code, at)
+        cost = _recording(wallets, WalletKind.OPERATOR_COST, item.operator_code, at)
+        postings.append(
+            Posting(
+                kind=TransferKind.CHARGE,
+                key=item.key,
+                subject=f"campaign:{item.campaign_id}",
+                amounts_mrial={
+                    item.escrow_wallet_id: -item.price_mrial,
+                    revenue: item.price_mrial - item.cost_mrial,
+                    cost: item.cost_mrial,
+                },
+            )
+        )
+    post(postings, at=at)
+
+
+def _recording(known: dict[str, int], kind: WalletKind, operator_code: str, at: datetime) -> int:
+    code = f"{kind}:{operator_code}"
+    if code not in known:
+        known[code] = open_wallet(code=code, kind=kind, at=at)
+    return known[code]
+
+
+__all__ = ["COUNT_COLUMNS", "Charge", "Claimed", "Recipient", "Result", "charge", "claim", "late", "mark_wire", "record", "requeue"]

@@ -1,0 +1,83 @@
+"""Paying back what the rules owe, grouped by campaign, each message once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sms.core.db import execute, row, rows
+from sms.ledger.operations import open_wallet, post
+from sms.ledger.queries import customer_wallet
+from sms.ledger.rules import Posting, TransferKind, WalletKind
+from sms.outbox.operations.counters import touch
+
+# The rows are locked one by one, and only those nobody else is paying; the sums are taken over just these.
+_TAKE = """
+WITH due AS (
+    SELECT message_id, campaign_id, account_id, amount_mrial, cost_mrial FROM outbox_refund
+    WHERE transfer_id IS NULL AND due_at <= :at ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
+)
+SELECT d.campaign_id, d.account_id, o.code AS operator_code, sum(d.amount_mrial)::bigint AS amount_mrial,
+       sum(d.cost_mrial)::bigint AS cost_mrial, count(*) AS n, min(d.message_id) AS first_id, array_agg(d.message_id) AS ids
+FROM due d JOIN outbox_campaign c ON c.id = d.campaign_id JOIN lines_line l ON l.id = c.line_id
+JOIN operators_operator o ON o.id = l.operator_id
+GROUP BY d.campaign_id, d.account_id, o.code ORDER BY d.campaign_id
+"""
+
+
+def post_due(*, most: int, at: datetime) -> int:
+    """Post the refunds that are due, at most `most` of them, in the caller's transaction; returns how many."""
+    groups = rows(_TAKE, most=most, at=at)
+    if not groups:
+        return 0
+    for group in groups:
+        _lower_due(group)
+    transfers = post([_posting(group, at) for group in groups], at=at)
+    for group in groups:
+        _stamp(group.ids, transfers[_key(group)])
+    touch(group.campaign_id for group in groups)
+    return sum(group.n for group in groups)
+
+
+def _key(group: Any) -> str:
+    return f"refund:{group.campaign_id}:{group.first_id}"
+
+
+def _posting(group: Any, at: datetime) -> Posting:
+    revenue = open_wallet(code=f"revenue:{group.operator_code}", kind=WalletKind.REVENUE, at=at)
+    cost = open_wallet(code=f"operator_cost:{group.operator_code}", kind=WalletKind.OPERATOR_COST, at=at)
+    customer = customer_wallet(account_id=group.account_id)
+    return Posting(
+        kind=TransferKind.REFUND,
+        key=_key(group),
+        subject=f"campaign:{group.campaign_id}",
+        amounts_mrial={
+            customer.id: group.amount_mrial,
+            revenue: group.cost_mrial - group.amount_mrial,
+            cost: -group.cost_mrial,
+        },
+    )
+
+
+def _lower_due(group: Any) -> None:
+    execute(
+        """UPDATE outbox_campaign SET refund_due_mrial = refund_due_mrial - :amount, refund_due_count = refund_due_count - :n,
+               refunded_mrial = refunded_mrial + :amount, refunded_count = refunded_count + :n WHERE id = :id""",
+        amount=group.amount_mrial,
+        n=group.n,
+        id=group.campaign_id,
+    )
+
+
+def _stamp(message_ids: Sequence[int], transfer_id: int) -> None:
+    stamped = execute(
+        "UPDATE outbox_refund SET transfer_id = :transfer_id WHERE message_id = ANY(:ids) AND transfer_id IS NULL",
+        transfer_id=transfer_id,
+        ids=list(message_ids),
+    )
+    if stamped != len(message_ids):
+        raise RuntimeError("a refund was taken twice")  # cannot be: its row is locked by us; better no posting than two
+
+
+def is_due(*, at: datetime) -> bool:
+    """Whether any refund waits to be posted."""
+    return row("SELECT 1 AS due FROM outbox_refund WHERE transfer_id IS NULL AND due_at <= :at LIMIT 1", at=at) is not None

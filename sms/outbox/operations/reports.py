@@ -1,0 +1,401 @@
+"""Delivery reports: stored raw first, then applied in sets — forward only, idempotent, in any order."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sms.billing.queries import RefundResolver, refund_rules
+from sms.core.db import copy_in, copy_text, execute, row, rows, scalar
+from sms.core.money import share
+from sms.operators.contract import Report
+from sms.operators.rules import Outcome
+from sms.outbox.operations.counters import add_to_batches, lock_batches, touch
+from sms.outbox.rules import next_poll, refund_due_at, runs
+
+UNMATCHED_HOURS = 72
+
+_CLAIM_POLLS = """
+WITH due AS (
+    SELECT id FROM outbox_batch WHERE gateway_id = :gateway_id AND poll_at <= :at
+    ORDER BY poll_at LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox_batch b SET poll_at = CAST(:at AS timestamptz) + make_interval(secs => :lease_seconds)
+FROM due WHERE b.id = due.id
+RETURNING b.id, b.campaign_id, b.first_id, b.last_id, b.poll_step, b.submitted_at
+"""
+
+_PENDING = """
+SELECT m.id, m.batch_id, s.operator_ref
+FROM outbox_message m JOIN outbox_submission s ON s.message_id = m.id
+WHERE m.id BETWEEN :low AND :high AND s.message_id BETWEEN :low AND :high
+  AND m.batch_id = ANY(:batch_ids) AND m.outcome IS NULL
+ORDER BY m.id
+"""
+
+# One HOT update a message in its life. A report for a message that has its outcome changes nothing here.
+_APPLY = """
+UPDATE outbox_message m SET outcome = CAST(n.outcome AS outbox_outcome), code = n.code, final_at = :at
+FROM unnest(CAST(:ids AS bigint[]), CAST(:outcomes AS text[]), CAST(:codes AS text[])) AS n (id, outcome, code)
+WHERE m.id = n.id AND m.id BETWEEN :low AND :high AND m.outcome IS NULL
+RETURNING m.id, m.batch_id, m.campaign_id, m.account_id, m.line_id, m.network_id, m.price_mrial, m.cost_mrial, n.outcome
+"""
+
+# Delivered may overrule a failure, never the other way; once the refund is posted, it stays and the conflict is counted.
+_OVERRULE = """
+WITH was AS (
+    SELECT m.id, m.batch_id, m.campaign_id, m.outcome::text AS outcome FROM outbox_message m
+    WHERE m.id = ANY(:ids) AND m.id BETWEEN :low AND :high
+      AND m.outcome IN ('undelivered', 'not_in_network', 'blocked', 'filtered', 'out_of_hours', 'expired')
+      AND NOT EXISTS (SELECT FROM outbox_refund r WHERE r.message_id = m.id AND r.transfer_id IS NOT NULL)
+    ORDER BY m.id FOR UPDATE OF m
+)
+UPDATE outbox_message m SET outcome = 'delivered', final_at = :at, code = NULL FROM was
+WHERE m.id = was.id AND m.id BETWEEN :low AND :high RETURNING m.id, m.batch_id, m.campaign_id, was.outcome AS earlier
+"""
+
+_FORGET_REFUNDS = """
+WITH gone AS (
+    DELETE FROM outbox_refund WHERE message_id = ANY(:ids) AND transfer_id IS NULL RETURNING campaign_id, amount_mrial
+)
+UPDATE outbox_campaign c SET refund_due_mrial = refund_due_mrial - g.amount, refund_due_count = refund_due_count - g.n
+FROM (SELECT campaign_id, sum(amount_mrial) AS amount, count(*) AS n FROM gone GROUP BY 1) g WHERE c.id = g.campaign_id
+"""
+
+_MATCH = """
+SELECT r.set_id, r.gateway_id, r.operator_ref, r.code, r.outcome::text AS outcome, r.reported_at,
+       coalesce(r.message_id, s.message_id) AS message_id
+FROM outbox_report r
+LEFT JOIN outbox_submission s ON r.message_id IS NULL AND s.gateway_id = r.gateway_id AND s.operator_ref = r.operator_ref
+WHERE r.set_id = ANY(:set_ids) AND r.set_id BETWEEN :low AND :high
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A message whose report is awaited, by the reference the operator gave."""
+
+    message_id: int
+    batch_id: int
+    operator_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class PollBatch:
+    """A batch that is being asked about."""
+
+    id: int
+    campaign_id: int
+    poll_step: int
+    submitted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What to ask a gateway for now."""
+
+    batches: Sequence[PollBatch]
+    pending: Sequence[Pending]
+
+
+@dataclass(frozen=True, slots=True)
+class PollPlan:
+    """An operator's polling: the ages to look at, and the age after which it knows nothing any more."""
+
+    plan_seconds: Sequence[int]
+    horizon_seconds: int
+
+
+def claim_polls(*, gateway_id: int, most: int, lease_seconds: float, at: datetime) -> Poll:
+    """Take the batches whose next look is due, with their messages that have no outcome yet."""
+    batches = rows(_CLAIM_POLLS, gateway_id=gateway_id, most=most, lease_seconds=lease_seconds, at=at)
+    pending: list[Pending] = []
+    for run in runs([(batch.id, batch.first_id, batch.last_id) for batch in batches]):
+        found = rows(_PENDING, low=run.low, high=run.high, batch_ids=list(run.batch_ids))
+        pending.extend(Pending(message.id, message.batch_id, message.operator_ref) for message in found)
+    return Poll(
+        [PollBatch(batch.id, batch.campaign_id, batch.poll_step, batch.submitted_at) for batch in batches], pending
+    )
+
+
+def record_poll(
+    poll: Poll, *, reports: Iterable[Report], unasked: frozenset[str], gateway_id: int, plan: PollPlan, at: datetime
+) -> None:
+    """Store and apply the answers of a poll, then set when each batch is looked at next; at the horizon, expire the rest.
+
+    `unasked` are the references the operator gave no answer about because the asking failed: they are never expired.
+    """
+    lock_batches(batch.id for batch in poll.batches)
+    by_ref = {message.operator_ref: message for message in poll.pending}
+    final = [(by_ref[report.operator_ref], report) for report in reports if report.outcome and report.operator_ref in by_ref]
+    set_id = store(
+        [report for _, report in final],
+        gateway_id=gateway_id,
+        source="poll",
+        message_ids=[message.message_id for message, _ in final],
+        at=at,
+    )
+    ended = apply(
+        [Final(message.message_id, report.outcome, report.code) for message, report in final if report.outcome], at=at
+    )
+    if set_id is not None:
+        _set_applied(set_id, applied=len(ended), conflicts=0, at=at)
+    _plan_next(poll, ended=frozenset(ended), unasked=unasked, plan=plan, at=at)
+    touch({batch.campaign_id for batch in poll.batches})
+
+
+def _plan_next(poll: Poll, *, ended: frozenset[int], unasked: frozenset[str], plan: PollPlan, at: datetime) -> None:
+    waiting: dict[int, list[Pending]] = defaultdict(list)
+    for message in poll.pending:
+        if message.message_id not in ended:
+            waiting[message.batch_id].append(message)
+    next_at: list[datetime | None] = []
+    steps: list[int] = []
+    expired: list[Final] = []
+    for batch in poll.batches:
+        left = waiting.get(batch.id, [])
+        coming = next_poll(
+            submitted_at=batch.submitted_at,
+            after_step=batch.poll_step,
+            plan_seconds=plan.plan_seconds,
+            horizon_seconds=plan.horizon_seconds,
+            at=at,
+        )
+        steps.append(coming.step)
+        if left and coming.is_last and coming.at <= at:
+            expired.extend(Final(each.message_id, Outcome.EXPIRED, "") for each in left if each.operator_ref not in unasked)
+            left = [each for each in left if each.operator_ref in unasked]
+        next_at.append(max(coming.at, at + timedelta(seconds=1)) if left else None)
+    apply(expired, at=at)
+    execute(
+        """UPDATE outbox_batch b SET poll_at = n.poll_at, poll_step = n.step
+           FROM unnest(CAST(:ids AS bigint[]), CAST(:poll_at AS timestamptz[]), CAST(:steps AS int[])) AS n (id, poll_at, step)
+           WHERE b.id = n.id""",
+        ids=[batch.id for batch in poll.batches],
+        poll_at=next_at,
+        steps=steps,
+    )
+
+
+def store(
+    reports: Sequence[Report],
+    *,
+    gateway_id: int,
+    source: str,
+    at: datetime,
+    message_ids: Sequence[int] | None = None,
+) -> int | None:
+    """Keep reports raw, as one set; returns its id, or None when there is nothing to keep."""
+    if not reports:
+        return None
+    set_id = int(scalar("SELECT outbox_reserve_ids(1)"))
+    known: Sequence[int | None] = message_ids if message_ids is not None else [None] * len(reports)
+    execute(
+        "INSERT INTO outbox_report_set (id, gateway_id, source, received_at, report_count)"
+        " VALUES (:id, :gateway_id, :source, :at, :count)",
+        id=set_id,
+        gateway_id=gateway_id,
+        source=source,
+        at=at,
+        count=len(reports),
+    )
+    head = f"{set_id}\t{gateway_id}\t"
+    copy_in(
+        "outbox_report",
+        ("set_id", "gateway_id", "operator_ref", "code", "outcome", "message_id", "reported_at"),
+        [
+            "".join(
+                f"{head}{copy_text(report.operator_ref)}\t{copy_text(report.code)}\t{report.outcome or _NULL}"
+                f"\t{_NULL if message_id is None else message_id}"
+                f"\t{report.reported_at.isoformat() if report.reported_at else _NULL}\n"
+                for report, message_id in zip(reports, known, strict=True)
+            )
+        ],
+    )
+    return set_id
+
+
+_NULL = "\\N"
+
+
+def apply_waiting(*, most: int, at: datetime) -> int:
+    """Apply the oldest sets that nobody has applied yet; returns how many sets that were."""
+    sets = rows(
+        "SELECT id FROM outbox_report_set WHERE applied_at IS NULL ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED",
+        most=most,
+    )
+    if not sets:
+        return 0
+    set_ids = [found.id for found in sets]
+    matched = rows(_MATCH, set_ids=set_ids, low=set_ids[0], high=set_ids[-1])
+    _keep_unmatched([report for report in matched if report.message_id is None], at=at)
+    final = [
+        Final(report.message_id, Outcome(report.outcome), report.code)
+        for report in matched
+        if report.outcome and report.message_id is not None
+    ]
+    ended = set(apply(final, at=at))
+    overruled = _overrule([each for each in final if each.message_id not in ended], at=at)
+    per_set = Counter(report.set_id for report in matched if report.message_id in ended)
+    for set_id in set_ids:
+        _set_applied(set_id, applied=per_set[set_id], conflicts=overruled if set_id == set_ids[0] else 0, at=at)
+    return len(sets)
+
+
+def _set_applied(set_id: int, *, applied: int, conflicts: int, at: datetime) -> None:
+    execute(
+        "UPDATE outbox_report_set SET applied_at = :at, applied_count = :applied, conflict_count = :conflicts WHERE id = :id",
+        at=at,
+        applied=applied,
+        conflicts=conflicts,
+        id=set_id,
+    )
+
+
+def _keep_unmatched(reports: Sequence[Any], *, at: datetime) -> None:
+    """A report may overtake the answer to its own submit: it waits, and is looked at again, for 72 hours."""
+    if reports:
+        execute(
+            """INSERT INTO outbox_report_unmatched (gateway_id, operator_ref, code, outcome, reported_at, received_at)
+               SELECT n.gateway_id, n.ref, n.code, CAST(n.outcome AS outbox_outcome), n.reported_at, :at
+               FROM unnest(CAST(:gateways AS int[]), CAST(:refs AS text[]), CAST(:codes AS text[]), CAST(:outcomes AS text[]),
+                           CAST(:moments AS timestamptz[])) AS n (gateway_id, ref, code, outcome, reported_at)
+               ON CONFLICT DO NOTHING""",
+            gateways=[report.gateway_id for report in reports],
+            refs=[report.operator_ref for report in reports],
+            codes=[report.code for report in reports],
+            outcomes=[report.outcome for report in reports],
+            moments=[report.reported_at for report in reports],
+            at=at,
+        )
+
+
+def match_again(*, most: int, at: datetime) -> int:
+    """Apply unmatched reports whose message has been found meanwhile; forget those older than 72 hours."""
+    found = rows(
+        """DELETE FROM outbox_report_unmatched u USING outbox_submission s
+           WHERE s.gateway_id = u.gateway_id AND s.operator_ref = u.operator_ref
+             AND (u.gateway_id, u.operator_ref, u.code) IN (
+                 SELECT gateway_id, operator_ref, code FROM outbox_report_unmatched ORDER BY received_at LIMIT :most)
+           RETURNING s.message_id, u.outcome::text AS outcome, u.code""",
+        most=most,
+    )
+    final = [Final(report.message_id, Outcome(report.outcome), report.code) for report in found if report.outcome]
+    ended = set(apply(final, at=at))
+    _overrule([each for each in final if each.message_id not in ended], at=at)
+    execute(
+        "DELETE FROM outbox_report_unmatched WHERE received_at < :before", before=at - timedelta(hours=UNMATCHED_HOURS)
+    )
+    return len(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """The outcome a report states for a message."""
+
+    message_id: int
+    outcome: Outcome
+    code: str
+
+
+def apply(finals: Sequence[Final], *, at: datetime) -> list[int]:
+    """Give messages their outcome, count it, and note the refunds that follow by rule; returns the ids of those it was news to."""
+    first: dict[int, Final] = {}
+    for final in finals:
+        # Two reports of one message in a set: delivered wins, else the first.
+        if final.message_id not in first or final.outcome is Outcome.DELIVERED:
+            first[final.message_id] = final
+    if not first:
+        return []
+    ids = sorted(first)
+    ended = rows(
+        _APPLY,
+        ids=ids,
+        outcomes=[str(first[message_id].outcome) for message_id in ids],
+        codes=[first[message_id].code or None for message_id in ids],
+        low=ids[0],
+        high=ids[-1],
+        at=at,
+    )
+    add_to_batches(Counter((message.batch_id, Outcome(message.outcome)) for message in ended))
+    note_refunds([message for message in ended if message.outcome != Outcome.DELIVERED], at=at)
+    touch({message.campaign_id for message in ended})
+    return [message.id for message in ended]
+
+
+def _overrule(finals: Sequence[Final], *, at: datetime) -> int:
+    ids = sorted({final.message_id for final in finals if final.outcome is Outcome.DELIVERED})
+    if not ids:
+        return 0
+    changed = rows(_OVERRULE, ids=ids, low=ids[0], high=ids[-1], at=at)
+    counted: Counter[tuple[int, Outcome]] = Counter()
+    for message in changed:
+        counted[message.batch_id, Outcome.DELIVERED] += 1
+        counted[message.batch_id, Outcome(message.earlier)] -= 1
+    add_to_batches(counted)
+    execute(_FORGET_REFUNDS, ids=[message.id for message in changed])
+    touch({message.campaign_id for message in changed})
+    return len(changed)
+
+
+@lru_cache(maxsize=1024)
+def _resolver(line_id: int, accepted_at: datetime) -> RefundResolver:
+    """The rules that were valid when a campaign was accepted; dated rows do not change afterwards."""
+    return refund_rules(line_ids=[line_id], at=accepted_at)
+
+
+def note_refunds(ended: Sequence[Any], *, at: datetime) -> None:
+    """Write down what is to be refunded, and when, for messages that ended so and were charged."""
+    due: list[tuple[Any, int, int, int, datetime]] = []
+    accepted = _accepted_at({message.campaign_id for message in ended})
+    sent = _sent_at({message.batch_id for message in ended})
+    for message in ended:
+        resolver = _resolver(message.line_id, accepted[message.campaign_id])
+        rule = resolver.rule(line_id=message.line_id, network_id=message.network_id, outcome=Outcome(message.outcome))
+        if rule is None or not message.price_mrial or not rule.percent:
+            continue
+        due_at = refund_due_at(sent_at=sent[message.batch_id], delay_seconds=rule.delay_seconds, at=at)
+        amount = share(message.price_mrial, percent=rule.percent)
+        due.append((message, rule.id, amount, share(message.cost_mrial, percent=rule.percent), due_at))
+    _insert_refunds(due)
+
+
+def _accepted_at(campaign_ids: set[int]) -> dict[int, datetime]:
+    found = rows("SELECT id, accepted_at FROM outbox_campaign WHERE id = ANY(:ids)", ids=sorted(campaign_ids))
+    return {campaign.id: campaign.accepted_at for campaign in found}
+
+
+def _sent_at(batch_ids: set[int]) -> dict[int, datetime]:
+    found = rows("SELECT id, submitted_at FROM outbox_batch WHERE id = ANY(:ids)", ids=sorted(batch_ids))
+    return {batch.id: batch.submitted_at for batch in found}
+
+
+def _insert_refunds(due: Sequence[tuple[Any, int, int, int, datetime]]) -> None:
+    if not due:
+        return
+    row(
+        """WITH made AS (
+               INSERT INTO outbox_refund (message_id, account_id, campaign_id, rule_id, outcome, amount_mrial, cost_mrial, due_at)
+               SELECT n.id, n.account_id, n.campaign_id, n.rule_id, CAST(n.outcome AS outbox_outcome), n.amount, n.cost, n.due_at
+               FROM unnest(CAST(:ids AS bigint[]), CAST(:accounts AS bigint[]), CAST(:campaigns AS bigint[]),
+                           CAST(:rules AS int[]), CAST(:outcomes AS text[]), CAST(:amounts AS bigint[]), CAST(:costs AS bigint[]),
+                           CAST(:due AS timestamptz[])) AS n (id, account_id, campaign_id, rule_id, outcome, amount, cost, due_at)
+               ON CONFLICT (message_id) DO NOTHING RETURNING campaign_id, amount_mrial
+           ), more AS (
+               UPDATE outbox_campaign c
+               SET refund_due_mrial = refund_due_mrial + m.amount, refund_due_count = refund_due_count + m.n
+               FROM (SELECT campaign_id, sum(amount_mrial) AS amount, count(*) AS n FROM made GROUP BY 1) m
+               WHERE c.id = m.campaign_id
+           )
+           SELECT count(*) AS n FROM made""",
+        ids=[message.id for message, *_ in due],
+        accounts=[message.account_id for message, *_ in due],
+        campaigns=[message.campaign_id for message, *_ in due],
+        rules=[rule_id for _, rule_id, *_ in due],
+        outcomes=[message.outcome for message, *_ in due],
+        amounts=[amount for _, _, amount, _, _ in due],
+        costs=[cost for *_, cost, _ in due],
+        due=[due_at for *_, due_at in due],
+    )

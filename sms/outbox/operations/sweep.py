@@ -1,0 +1,48 @@
+"""What heals by itself: expired leases, doorbells that Redis lost, campaigns nobody looked at."""
+
+from datetime import datetime
+
+from sms.core.db import execute, rows, scalar
+from sms.core.queue import GENERAL_QUEUE, INTAKE_QUEUE, Job, reports_queue, ring, sending_queue
+from sms.outbox.operations import refunds, unknown
+
+_QUEUED = """
+SELECT g.id FROM operators_gateway g
+WHERE g.is_on AND g.stopped_reason = '' AND (g.retry_at IS NULL OR g.retry_at <= :at)
+  AND EXISTS (SELECT FROM outbox_batch b WHERE b.gateway_id = g.id AND b.state = 'queued' AND b.not_before <= now())
+"""
+_POLLS = """
+SELECT g.id FROM operators_gateway g
+WHERE EXISTS (SELECT FROM outbox_batch b WHERE b.gateway_id = g.id AND b.poll_at <= :at)
+"""
+_LOOKUPS = """
+SELECT g.id FROM operators_gateway g WHERE EXISTS (
+    SELECT FROM outbox_unknown u WHERE u.gateway_id = g.id AND u.next_lookup_at <= clock_timestamp())
+"""
+
+
+def sweep(*, at: datetime) -> None:
+    """Everything that waits gets its doorbell rung again; ringing twice does nothing."""
+    unknown.end_leases(at=at)
+    for gateway in rows(_QUEUED, at=at):
+        ring(Job.DISPATCH, queue=sending_queue(gateway.id), gateway_id=gateway.id)
+    for gateway in rows(_POLLS, at=at):
+        ring(Job.POLL_REPORTS, queue=reports_queue(gateway.id), gateway_id=gateway.id)
+    for gateway in rows(_LOOKUPS):
+        ring(Job.LOOK_UP_UNKNOWN, queue=reports_queue(gateway.id), gateway_id=gateway.id)
+    if scalar("SELECT 1 FROM outbox_report_set WHERE applied_at IS NULL LIMIT 1"):
+        ring(Job.APPLY_REPORTS, queue=GENERAL_QUEUE)
+    if refunds.is_due(at=at):
+        ring(Job.POST_REFUNDS, queue=GENERAL_QUEUE)
+    if scalar("SELECT 1 FROM outbox_batch WHERE state = 'cancelled' AND cancelled_count = 0 LIMIT 1"):
+        ring(Job.FINISH_CANCELLED, queue=GENERAL_QUEUE)
+    for draft in rows("SELECT id FROM outbox_draft WHERE state = 'reading' ORDER BY id LIMIT 20"):
+        ring(Job.READ_DRAFT, queue=INTAKE_QUEUE, draft_id=draft.id)
+
+
+def keep_house(*, at: datetime) -> None:
+    """Partitions for the coming months; every open campaign is settled again now and then, whatever mark was lost."""
+    scalar("SELECT outbox_make_periods(CAST(:at AS timestamptz) + interval '3 months')", at=at)
+    execute("UPDATE outbox_campaign SET is_dirty = true WHERE closed_at IS NULL AND NOT is_dirty")
+    if scalar("SELECT 1 FROM outbox_report_unmatched LIMIT 1"):
+        ring(Job.APPLY_REPORTS, queue=GENERAL_QUEUE)

@@ -1,0 +1,13 @@
+"""What still waits to be done."""
+
+from sms.core.db import scalar
+
+
+def has_queued(*, gateway_id: int) -> bool:
+    """Whether batches of a gateway may be claimed now."""
+    return bool(
+        scalar(
+            "SELECT 1 FROM outbox_batch WHERE gateway_id = :id AND state = 'queued' AND not_before <= now() LIMIT 1",
+            id=gateway_id,
+        )
+    )

@@ -1,0 +1,151 @@
+"""States of campaigns and batches, the polling schedule, and what follows from an unknown fate. Plain Python."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+
+from sms.core.text import N_
+from sms.operators.rules import Capability, Outcome
+
+
+class CampaignState(StrEnum):
+    """Where a campaign stands; it only moves forward."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    REPORTING = "reporting"
+    CLOSED = "closed"
+
+
+CAMPAIGN_LABELS: dict[CampaignState, str] = {
+    CampaignState.QUEUED: N_("Queued"),
+    CampaignState.SENDING: N_("Sending"),
+    CampaignState.REPORTING: N_("Waiting for reports"),
+    CampaignState.CLOSED: N_("Closed"),
+}
+
+
+class BatchState(StrEnum):
+    """Where a batch stands: queued ↔ submitting → submitted, or queued → cancelled."""
+
+    QUEUED = "queued"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    CANCELLED = "cancelled"
+
+
+class Progress(StrEnum):
+    """Where a message without an outcome stands, read from its batch and its submission."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    WAITING = "waiting"
+
+
+PROGRESS_LABELS: dict[Progress, str] = {
+    Progress.QUEUED: N_("Queued"),
+    Progress.SENDING: N_("Sending"),
+    Progress.UNKNOWN: N_("Fate unknown"),
+    Progress.WAITING: N_("Sent, waiting for its report"),
+}
+
+
+class Priority(IntEnum):
+    """Who goes first through a gateway."""
+
+    OTP = 0
+    SINGLE = 1
+    BULK = 2
+
+
+COUNTED = tuple(outcome for outcome in Outcome if outcome not in {Outcome.INVALID, Outcome.DUPLICATE})
+RELEASED = frozenset({Outcome.REFUSED, Outcome.CANCELLED})  # never taken by the operator: never charged
+REPORTED = frozenset(set(COUNTED) - RELEASED)
+
+
+def priority_of(sendable_count: int) -> Priority:
+    """A single message does not wait behind lists."""
+    return Priority.SINGLE if sendable_count == 1 else Priority.BULK
+
+
+def is_release(outcome: Outcome, *, at_submit: bool) -> bool:
+    """Whether the money of a message that ended so goes back unspent: what a submit refuses was never charged."""
+    return at_submit or outcome in RELEASED
+
+
+@dataclass(frozen=True, slots=True)
+class PollStep:
+    """When a batch is asked for next; `is_last` when what has no report by then is expired."""
+
+    at: datetime
+    step: int
+    is_last: bool
+
+
+def next_poll(*, submitted_at: datetime, after_step: int, plan_seconds: Sequence[int], horizon_seconds: int, at: datetime) -> PollStep:
+    """The next look at a batch: by the ages in the plan, later at doubling ages, at last at the operator's horizon."""
+    step = after_step
+    while True:
+        age = _age(step, plan_seconds)
+        if age >= horizon_seconds:
+            return PollStep(submitted_at + timedelta(seconds=horizon_seconds), step, is_last=True)
+        if submitted_at + timedelta(seconds=age) > at:
+            return PollStep(submitted_at + timedelta(seconds=age), step, is_last=False)
+        step += 1
+
+
+def _age(step: int, plan_seconds: Sequence[int]) -> int:
+    if step < len(plan_seconds):
+        return plan_seconds[step]
+    last = plan_seconds[-1] if plan_seconds else 60
+    return int(last * 2 ** min(step - len(plan_seconds) + 1, 30))
+
+
+class Fate(StrEnum):
+    """What is done with a message after a look-up did not find it."""
+
+    ASK_AGAIN = "ask_again"
+    RESEND = "resend"
+    PARK = "park"
+
+
+NEGATIVE_LOOKUPS = 2
+
+
+def fate_of_absent(*, capability: Capability, on_absent: str, absent_count: int) -> Fate:
+    """Silence proves nothing: only two negative look-ups, or an operator that dedupes, allow sending again."""
+    if capability is Capability.DEDUPES:
+        return Fate.RESEND
+    if capability is not Capability.LOOKS_UP:
+        return Fate.PARK
+    if absent_count < NEGATIVE_LOOKUPS:
+        return Fate.ASK_AGAIN
+    return Fate.RESEND if on_absent == "resend" else Fate.PARK
+
+
+def refund_due_at(*, sent_at: datetime, delay_seconds: int, at: datetime) -> datetime:
+    """A delayed refund is counted from the sending, as the operators count it; never earlier than now."""
+    return max(at, sent_at + timedelta(seconds=delay_seconds)) if delay_seconds else at
+
+
+@dataclass(frozen=True, slots=True)
+class IdRun:
+    """A run of neighbouring batches: one range of message ids to read."""
+
+    low: int
+    high: int
+    batch_ids: tuple[int, ...]
+
+
+def runs(ranges: Sequence[tuple[int, int, int]], *, gap: int = 1000) -> list[IdRun]:
+    """Join (batch id, first id, last id) into as few ranges as leave out all but `gap` foreign ids between them."""
+    joined: list[IdRun] = []
+    for batch_id, low, high in sorted(ranges, key=lambda batch: batch[1]):
+        if joined and low - joined[-1].high <= gap:
+            last = joined[-1]
+            joined[-1] = IdRun(last.low, max(last.high, high), (*last.batch_ids, batch_id))
+        else:
+            joined.append(IdRun(low, high, (batch_id,)))
+    return joined
