@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -70,8 +70,8 @@ def _make(level: Level) -> None:
     if not _runs(PYTHON):
         # Debian's minimal python3 has no ensurepip: the system's pip fills the environment from outside.
         _call([sys.executable, "-m", "venv", "--without-pip", "--clear", str(VENV)])
-    for command in installations(level):
-        if _try(command):
+    for command, environ in installations(level):
+        if _try(command, environ):
             break
     else:
         raise CannotPrepare(
@@ -84,31 +84,37 @@ def _make(level: Level) -> None:
     print(f"Installed in {time.monotonic() - began:.1f} s.", flush=True)
 
 
-def installations(level: Level) -> Iterator[list[str]]:
-    """Ways to install the lock files of `level`, the fastest first."""
+def installations(level: Level) -> Iterator[tuple[list[str], Mapping[str, str]]]:
+    """Ways to install the lock files of `level`, the fastest first: a command and the environment to run it in."""
     files = [word for name in LOCK_FILES[level] for word in ("-r", str(ROOT / name))]
     pip = [sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "--quiet", "--require-hashes"]
     uv = VENV / "bin" / "uv"
     if _runs(uv) or (_try([*pip, "-r", str(INSTALLER)]) and _runs(uv)):
-        yield [str(uv), "pip", "install", "--quiet", "--python", str(PYTHON), "--require-hashes",
-               "--compile-bytecode", *_index(), *files]  # fmt: skip
-    yield [*pip, *files]
+        index, environ = _as_pip_does()
+        words = ["--quiet", "--python", str(PYTHON), "--require-hashes", "--compile-bytecode"]
+        yield [str(uv), "pip", "install", *words, *index, *files], environ
+    yield [*pip, *files], os.environ
 
 
-def _index() -> Sequence[str]:
-    # uv does not read pip's settings; a machine with its own index has told pip only.
-    asked = subprocess.run([sys.executable, "-m", "pip", "config", "get", "global.index-url"],
-                           capture_output=True, text=True, check=False)  # fmt: skip
-    url = os.environ.get("PIP_INDEX_URL") or asked.stdout.strip()
-    return ["--default-index", url] if url else []
+def _as_pip_does() -> tuple[list[str], dict[str, str]]:
+    # uv does not read pip's settings; a machine with an index or a certificate of its own has told pip only.
+    asked = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    ).stdout
+    told = {
+        key.rpartition(".")[2]: value.strip("'\"")
+        for key, _, value in (line.partition("=") for line in asked.splitlines())
+    }
+    index = ["--default-index", told["index-url"]] if "index-url" in told else []
+    return index, os.environ | ({"SSL_CERT_FILE": told["cert"]} if "cert" in told else {})
 
 
 def _runs(program: Path) -> bool:
     return program.exists() and subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
 
 
-def _try(command: Sequence[str]) -> bool:
-    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+def _try(command: Sequence[str], environ: Mapping[str, str] | None = None) -> bool:
+    return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode == 0
 
 
 def _call(command: Sequence[str]) -> None:
