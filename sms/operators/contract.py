@@ -92,7 +92,9 @@ class Unreachable(OperatorError):
 class Refused(OperatorError):
     """The operator said no to the whole request: nothing of it was accepted."""
 
-    def __init__(self, message: str, *, code: str = "", retry_after_seconds: float | None = None, **params: object) -> None:
+    def __init__(
+        self, message: str, *, code: str = "", retry_after_seconds: float | None = None, **params: object
+    ) -> None:
         super().__init__(message, code=code, **params)
         self.code = code
         self.retry_after_seconds = retry_after_seconds
@@ -127,10 +129,10 @@ class Operator(Protocol):
     def __init__(self, access: Access) -> None: ...
 
     def submit(self, submission: Submission) -> list[Answer]:
-        """Send; raises Unreachable, Refused (and its kinds) or Unanswered."""
+        """Send. An answer for every envelope, else Unanswered with those that came whole; Unreachable; Refused."""
 
     def statuses(self, operator_refs: Sequence[str]) -> list[Report]:
-        """Ask for the reports of at most `max_statuses` references."""
+        """The reports of at most `max_statuses` references; none for those the operator does not mention."""
 
     def lookup(self, message_id: int) -> str | None:
         """The operator's reference of our id, or None when it does not know it."""

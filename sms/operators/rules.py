@@ -39,7 +39,7 @@ OUTCOME_LABELS: dict[Outcome, str] = {
 
 
 class Capability(StrEnum):
-    """What an operator lets us do about a message of unknown fate (reference: reliability, exactly-once-ish dispatch)."""
+    """What an operator lets us do about a message of unknown fate."""
 
     DEDUPES = "dedupes"  # repeating our id returns the first record: safe to resend
     LOOKS_UP = "looks_up"  # our id can be looked up, a repeat is not promised to be refused
