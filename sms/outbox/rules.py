@@ -62,6 +62,7 @@ class Priority(IntEnum):
 
 COUNTED = tuple(outcome for outcome in Outcome if outcome not in {Outcome.INVALID, Outcome.DUPLICATE})
 RELEASED = frozenset({Outcome.REFUSED, Outcome.CANCELLED})  # never taken by the operator: never charged
+COUNT_COLUMNS = {outcome: f"{outcome}_count" for outcome in COUNTED}  # on every batch
 REPORTED = frozenset(set(COUNTED) - RELEASED)
 
 

@@ -11,8 +11,8 @@ from sms.core.text import N_
 from sms.ledger.operations import post
 from sms.ledger.queries import customer_wallet
 from sms.ledger.rules import Posting, TransferKind
-from sms.outbox.operations.counters import COUNT_COLUMNS, touch
-from sms.outbox.rules import CampaignState, runs
+from sms.outbox.operations.counters import touch
+from sms.outbox.rules import COUNT_COLUMNS, CampaignState, runs
 
 _CLEAN = """
 UPDATE outbox_campaign SET is_dirty = false WHERE id = :id AND is_dirty

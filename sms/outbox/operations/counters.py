@@ -7,9 +7,7 @@ from collections.abc import Iterable
 
 from sms.core.db import execute, rows
 from sms.operators.rules import Outcome
-from sms.outbox.rules import COUNTED
-
-COUNT_COLUMNS = {outcome: f"{outcome}_count" for outcome in COUNTED}
+from sms.outbox.rules import COUNT_COLUMNS
 
 # The column names come from our own enum, never from outside.
 _ADD = (

@@ -15,7 +15,7 @@ from sms.ledger.operations import open_wallet, post
 from sms.ledger.rules import Posting, TransferKind, WalletKind
 from sms.operators.contract import Answer, AnswerKind
 from sms.operators.rules import Outcome
-from sms.outbox.operations.counters import COUNT_COLUMNS, add_to_batches, touch
+from sms.outbox.operations.counters import add_to_batches, touch
 from sms.outbox.rules import runs
 
 # Fair between accounts by turn, never from a line or an account that was switched off meanwhile.
@@ -349,5 +349,3 @@ def _recording(known: dict[str, int], kind: WalletKind, operator_code: str, at: 
         known[code] = open_wallet(code=code, kind=kind, at=at)
     return known[code]
 
-
-__all__ = ["COUNT_COLUMNS", "Charge", "Claimed", "Recipient", "Result", "charge", "claim", "late", "mark_wire", "record", "requeue"]

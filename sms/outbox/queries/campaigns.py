@@ -1,0 +1,126 @@
+"""Reads about campaigns; always within one account."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from sms.core.db import db, rows
+from sms.outbox.models import Campaign
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFilter:
+    """What a list of campaigns is narrowed to; moments are half-open, [since, until)."""
+
+    state: str = ""
+    line_id: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_LIST = """
+SELECT c.id, c.title, left(c.body, 120) AS body, c.state, c.total_count, c.sendable_count, c.held_mrial, c.charged_mrial,
+       c.released_mrial, c.refunded_mrial, c.refund_due_mrial, c.counts, c.accepted_at, c.closed_at, c.cancelled_at,
+       l.number AS line_number, l.alias AS line_alias, o.code AS operator_code, o.colour
+FROM outbox_campaign c JOIN lines_line l ON l.id = c.line_id JOIN operators_operator o ON o.id = l.operator_id
+WHERE c.account_id = :account_id
+  AND (CAST(:before AS bigint) IS NULL OR c.id < :before)
+  AND (:state = '' OR c.state = :state)
+  AND (CAST(:line_id AS int) IS NULL OR c.line_id = :line_id)
+  AND (CAST(:since AS timestamptz) IS NULL OR c.accepted_at >= :since)
+  AND (CAST(:until AS timestamptz) IS NULL OR c.accepted_at < :until)
+ORDER BY c.id DESC LIMIT :most
+"""
+
+
+def campaigns(
+    *, account_id: int, narrowed: CampaignFilter, before: int | None = None, most: int = 26
+) -> Sequence[Row[Any]]:
+    """A page of campaigns, newest first, below the id `before`."""
+    return rows(
+        _LIST,
+        account_id=account_id,
+        before=before,
+        state=narrowed.state,
+        line_id=narrowed.line_id,
+        since=narrowed.since,
+        until=narrowed.until,
+        most=most,
+    )
+
+
+def campaign(*, account_id: int, campaign_id: int) -> Campaign | None:
+    """One campaign of an account."""
+    return db.session.scalar(
+        select(Campaign)
+        .where(Campaign.id == campaign_id, Campaign.account_id == account_id)
+        .execution_options(populate_existing=True)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Refunds:
+    """What a campaign gave back and will give back, by outcome."""
+
+    outcome: str
+    percent: int
+    is_posted: bool
+    count: int
+    amount_mrial: int
+    first_due_at: datetime
+
+
+def refunds(*, campaign_id: int) -> list[Refunds]:
+    """The refunds of a campaign, by outcome and by whether they are posted."""
+    found = rows(
+        """SELECT r.outcome::text AS outcome, b.percent, r.transfer_id IS NOT NULL AS is_posted, count(*) AS count,
+                  sum(r.amount_mrial)::bigint AS amount_mrial, min(r.due_at) AS first_due_at
+           FROM outbox_refund r JOIN billing_refund_rule b ON b.id = r.rule_id
+           WHERE r.campaign_id = :id GROUP BY 1, 2, 3 ORDER BY 1, 3""",
+        id=campaign_id,
+    )
+    return [Refunds(*refund) for refund in found]
+
+
+def networks(*, campaign_id: int, first_id: int, last_id: int) -> Sequence[Row[Any]]:
+    """How many messages of a campaign went to which network; reads them all, so for closed campaigns and exports only."""
+    return rows(
+        """SELECT n.name_fa, n.name_en, count(*) AS count, sum(m.price_mrial)::bigint AS price_mrial
+           FROM outbox_message m JOIN operators_network n ON n.id = m.network_id
+           WHERE m.id BETWEEN :low AND :high AND m.campaign_id = :id AND m.batch_id IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC""",
+        id=campaign_id,
+        low=first_id,
+        high=last_id,
+    )
+
+
+def gateway_trouble(*, line_id: int) -> Row[Any] | None:
+    """Why a line's gateway does not send now, when it does not: switched off, stopped, or failing since when."""
+    found = rows(
+        """SELECT g.is_on, g.stopped_reason, g.failing_since, g.last_error, g.retry_at FROM lines_line l
+           JOIN operators_gateway g ON g.id = l.gateway_id
+           WHERE l.id = :line_id AND (NOT g.is_on OR g.stopped_reason <> '' OR g.failing_since IS NOT NULL)""",
+        line_id=line_id,
+    )
+    return found[0] if found else None
+
+
+def today(*, account_id: int, since: datetime) -> Row[Any]:
+    """An account's sums since a moment (its day's beginning), read from campaign totals, not from messages."""
+    (found,) = rows(
+        """SELECT count(*) AS campaigns, coalesce(sum(sendable_count), 0)::bigint AS messages,
+                  coalesce(sum((counts->>'delivered')::int), 0)::bigint AS delivered,
+                  coalesce(sum((counts->>'blocked')::int), 0)::bigint AS blocked,
+                  coalesce(sum((counts->>'waiting')::int + (counts->>'queued')::int + (counts->>'sending')::int
+                      + (counts->>'unknown')::int), 0)::bigint AS open,
+                  coalesce(sum(charged_mrial), 0)::bigint AS charged_mrial,
+                  coalesce(sum(refunded_mrial), 0)::bigint AS refunded_mrial,
+                  coalesce(sum(refund_due_mrial), 0)::bigint AS refund_due_mrial
+           FROM outbox_campaign WHERE account_id = :account_id AND accepted_at >= :since""",
+        account_id=account_id,
+        since=since,
+    )
+    return found
