@@ -15,7 +15,7 @@ def check() -> int:
         "format": [tools["ruff"], "format", "--check", "."],
         "lint": [tools["ruff"], "check", "."],
         "types": [str(PYTHON), "-m", "mypy"],
-        "import contracts": [tools["lint-imports"]],
+        "import contracts": [tools["lint-imports"], "--no-logo"],
         "template format": [tools["djlint"], "--check", "--quiet", "templates"],
         "template lint": [tools["djlint"], "--lint", "--quiet", "templates"],
     }

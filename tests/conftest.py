@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from alembic import command
@@ -31,6 +32,10 @@ ROOT = Path(__file__).parent.parent
 MIGRATIONS = ROOT / "sms" / "migrations"
 ISOLATION = ROOT / "tests" / "isolation.sql"
 _TEMPLATE_LOCK = 815493900
+
+# A busy machine is slow and not wrong.
+hypothesis.settings.register_profile("panel", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("panel")
 
 _servers = ExitStack()
 
