@@ -75,7 +75,13 @@ def stop() -> int:
 
 def alone(word: str, rest: Sequence[str]) -> NoReturn:
     """Become one program of the panel: web, worker, tick or simulator, as on a machine of its own."""
-    settings = _given_or_running(open_instance(os.environ))
+    instance = open_instance(os.environ)
+    settings = _given_or_running(instance)
+    if settings is None:
+        raise CannotRun(
+            f"Nothing runs in {instance.var_dir}. Start the panel with: python3 panel.py run; "
+            "or give DATABASE_URL, REDIS_URL, SECRET_KEY and SEAL_KEY."
+        )
     if word == "web":
         command = web_command(settings)
     elif word == "simulator":
@@ -85,25 +91,24 @@ def alone(word: str, rest: Sequence[str]) -> NoReturn:
     _become([*command, *rest], settings)
 
 
-def _given_or_running(instance: Instance) -> Mapping[str, str]:
-    if "DATABASE_URL" in os.environ and "REDIS_URL" in os.environ:
-        # A machine among several: it makes up no keys of its own, the settings refuse to start without them.
-        return {"PORT": "8000", "VAR_DIR": str(instance.var_dir)} | os.environ
-    if instance.is_running():
-        running: dict[str, str] = instance.remembered()["settings"]
-        return running
-    raise CannotRun(
-        f"Nothing runs in {instance.var_dir}. Start the panel with: python3 panel.py run; "
-        "or give DATABASE_URL, REDIS_URL, SECRET_KEY and SEAL_KEY."
-    )
+def _given_or_running(instance: Instance) -> Mapping[str, str] | None:
+    known: dict[str, str] = instance.remembered().get("settings", {})
+    given = instance.given()
+    has_servers = {"DATABASE_URL", "REDIS_URL"} <= given.keys()
+    is_known = not has_servers or known.get("DATABASE_URL") == given["DATABASE_URL"]
+    if is_known and (has_servers or instance.is_running()):
+        return known | given
+    # A machine among several makes up no keys of its own: the settings refuse to start without them.
+    return {"PORT": "8000", "VAR_DIR": str(instance.var_dir)} | given if has_servers else None
 
 
 def flask(words: Sequence[str]) -> int:
     """One of Flask's commands with the installation's settings; its servers are started for it when they are down."""
     instance = open_instance(os.environ)
     command = python_command("flask", "--app", "app", *words)
-    if instance.is_running() or ("DATABASE_URL" in os.environ and "REDIS_URL" in os.environ):
-        _become(command, _given_or_running(instance))
+    settings = _given_or_running(instance)
+    if settings is not None:
+        _become(command, settings)
     exit_code = 1
     with instance.alone(), Supervisor() as supervisor:
         servers = instance.servers()

@@ -29,6 +29,10 @@ PASSED_ON = (
     "SIMULATOR_URL",
     "PORT",
 )
+SERVERS: dict[str, tuple[str, type[Postgres | Valkey]]] = {
+    "DATABASE_URL": ("postgres", Postgres),
+    "REDIS_URL": ("valkey", Valkey),
+}
 SECRETS = ("secret_key", "seal_key", "postgres_password", "valkey_password")
 
 
@@ -81,33 +85,31 @@ class Instance:
 
     def servers(self) -> list[Postgres | Valkey]:
         """The embedded servers this installation needs: none of those whose address was given."""
+        missing = [server for variable, server in SERVERS.items() if not self.environ.get(variable)]
+        if not missing:
+            return []
         account = service_account()
         home = self._servers_home(account)
-        own = self.secrets()
-        needed: list[Postgres | Valkey] = []
-        if "DATABASE_URL" not in self.environ:
-            needed.append(
-                Postgres(
-                    home=home / "postgres",
-                    port=self.port("postgres"),
-                    password=own["postgres_password"],
-                    account=account,
-                )
+        return [
+            kind(
+                home=home / name,
+                port=self.port(name),
+                password=self.secrets()[f"{name}_password"],
+                account=account,
             )
-        if "REDIS_URL" not in self.environ:
-            needed.append(
-                Valkey(home=home / "valkey", port=self.port("valkey"), password=own["valkey_password"], account=account)
-            )
-        return needed
+            for name, kind in missing
+        ]
 
     def _servers_home(self, account: str | None) -> Path:
         if account is None or is_open_to_all(self.var_dir):
             return self.var_dir
-        # Below a folder that only root may enter; the servers are not root, so their files stand beside the others'.
-        home = SYSTEM_HOME / "instances" / sha256(str(self.var_dir).encode()).hexdigest()[:12]
+        # Below a folder that only root may enter. The servers are not root, so their files stand elsewhere, under a
+        # name that a data folder made anew does not share.
+        name = sha256(self.secrets()["postgres_password"].encode()).hexdigest()[:16]
+        home = SYSTEM_HOME / "instances" / name
         home.mkdir(parents=True, exist_ok=True)
         for folder in (SYSTEM_HOME, home.parent, home):
-            folder.chmod(0o711 if folder == home else 0o755)
+            folder.chmod(0o711)
         return home
 
     def settings(self, servers: list[Postgres | Valkey], *, mode: str, simulator_port: int | None) -> dict[str, str]:
@@ -124,8 +126,11 @@ class Instance:
         }
         for server in servers:
             made["DATABASE_URL" if isinstance(server, Postgres) else "REDIS_URL"] = server.url
-        given = {name: self.environ[name] for name in PASSED_ON if name in self.environ}
-        return made | given | {"VAR_DIR": str(self.var_dir)}
+        return made | self.given() | {"VAR_DIR": str(self.var_dir)}
+
+    def given(self) -> dict[str, str]:
+        """What the caller's environment states about the panel."""
+        return {name: self.environ[name] for name in PASSED_ON if self.environ.get(name)}
 
     # Running or not
 
