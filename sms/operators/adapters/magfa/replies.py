@@ -83,7 +83,7 @@ def _answer(row: Row) -> Answer | None:
 
 def mrial_of(rial: object) -> int | None:
     """An amount Magfa told in rial, perhaps with a fraction; None for anything but a credible number."""
-    if isinstance(rial, bool) or not isinstance(rial, int | Decimal) or not abs(rial) < _MAX_RIAL:
+    if isinstance(rial, bool) or not isinstance(rial, int | Decimal) or not -_MAX_RIAL < rial < _MAX_RIAL:
         return None
     return int(rial * _MRIAL)
 
