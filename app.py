@@ -9,12 +9,8 @@ from sms.core.config import Settings
 from sms.core.config import settings as current_settings
 from sms.core.web import failures, filters, forms, guards, htmx, i18n, nav, security
 
-BLUEPRINTS = (
-    accounts_views.bp,
-)
-COMMANDS = (
-    accounts_cli.commands,
-)
+BLUEPRINTS = (accounts_views.bp,)
+COMMANDS = (accounts_cli.commands,)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -1,4 +1,5 @@
-"""The hands of a gateway: claims batches, talks to the operator in threads, stores what it said. One per gateway at a time."""
+"""The hands of a gateway: claims batches, talks to the operator in threads, stores what it said. One per gateway at
+a time."""
 
 import logging
 import time
@@ -107,7 +108,8 @@ class Sender:
 
 
 def hand_over(adapter: Operator, batch: Claimed) -> Result:
-    """One conversation with the operator. Only an explicit refusal, or no connection at all, proves that nothing was sent."""
+    """One conversation with the operator. Only an explicit refusal, or no connection at all, proves that nothing was
+    sent."""
     submission = Submission(
         line_number=batch.line_number,
         body=batch.body,
@@ -124,7 +126,7 @@ def hand_over(adapter: Operator, batch: Claimed) -> Result:
         if error.retry_after_seconds is not None:
             return Result(batch, is_unsent=True, retry_seconds=error.retry_after_seconds, error=error)
         return Result(batch, answers=_all_refused(batch, error))
-    except Exception as error:  # noqa: BLE001 - whatever an adapter trips over, its request may have left
+    except Exception as error:
         log.exception("adapter failed")
         return Result(batch, error=SmsError(f"{type(error).__name__}"))
 

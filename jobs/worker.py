@@ -74,7 +74,8 @@ def queues() -> list[str]:
 
 
 def work(queue: str) -> None:
-    """Work on one queue until told to stop. Only lists are read in a forked process, which can be limited and thrown away."""
+    """Work on one queue until told to stop. Only lists are read in a forked process, which can be limited and thrown
+    away."""
     connection = Redis.from_url(settings().redis_url, health_check_interval=30)
     kind = Worker if queue == INTAKE_QUEUE else SimpleWorker
     worker = kind(

@@ -23,7 +23,8 @@ ON CONFLICT (code) DO NOTHING RETURNING id
 _INSERT_TRANSFERS = """
 INSERT INTO ledger_transfer (kind, key, body_hash, subject, reason, actor_id, reverses_id, posted_at)
 SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:keys AS text[]), CAST(:hashes AS bytea[]), CAST(:subjects AS text[]),
-                     CAST(:reasons AS text[]), CAST(:actors AS bigint[]), CAST(:reverses AS bigint[])), (SELECT CAST(:at AS timestamptz)) AS t
+                     CAST(:reasons AS text[]), CAST(:actors AS bigint[]), CAST(:reverses AS bigint[])),
+                     (SELECT CAST(:at AS timestamptz)) AS t
 ON CONFLICT (key) DO NOTHING RETURNING key, id
 """
 
@@ -123,12 +124,18 @@ def _move(postings: Sequence[Posting], transfer_ids: dict[str, int]) -> None:
                 lines.append((transfer_ids[posting.key], wallet_id, amount, None, None, None))
                 continue
             limit = wallets[wallet_id].credit_limit_mrial
-            if amount < 0 and (lack := missing(balance_mrial=balances[wallet_id], credit_limit_mrial=limit, amount_mrial=-amount)):
+            if amount < 0 and (
+                lack := missing(balance_mrial=balances[wallet_id], credit_limit_mrial=limit, amount_mrial=-amount)
+            ):
                 raise InsufficientBalance(missing_mrial=lack)
             balances[wallet_id] += amount
             versions[wallet_id] += 1
-            lines.append((transfer_ids[posting.key], wallet_id, amount, balances[wallet_id], limit, versions[wallet_id]))
-    _write(lines, wallets={key: (balances[key] - w.balance_mrial, versions[key] - w.version) for key, w in wallets.items()})
+            lines.append(
+                (transfer_ids[posting.key], wallet_id, amount, balances[wallet_id], limit, versions[wallet_id])
+            )
+    _write(
+        lines, wallets={key: (balances[key] - w.balance_mrial, versions[key] - w.version) for key, w in wallets.items()}
+    )
 
 
 def _write(
@@ -149,7 +156,9 @@ def _write(
             raise InsufficientBalance(missing_mrial=0)
 
 
-def adjust(*, account_id: int, amount_mrial: int, key: str, reason: str, actor_id: int | None, at: datetime) -> dict[str, int]:
+def adjust(
+    *, account_id: int, amount_mrial: int, key: str, reason: str, actor_id: int | None, at: datetime
+) -> dict[str, int]:
     """Credit (or, with a negative amount, debit) an account by hand; the reason stays on the transfer for ever."""
     wallet = row("SELECT id FROM ledger_wallet WHERE account_id = :id AND kind = 'customer'", id=account_id)
     if wallet is None:

@@ -67,7 +67,8 @@ class UnbalancedPosting(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One transfer to make: `amounts_mrial` by wallet id. The key is unique for ever; the same key twice is one posting."""
+    """One transfer to make: `amounts_mrial` by wallet id. The key is unique for ever; the same key twice is one
+    posting."""
 
     kind: TransferKind
     key: str

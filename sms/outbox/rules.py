@@ -85,7 +85,9 @@ class PollStep:
     is_last: bool
 
 
-def next_poll(*, submitted_at: datetime, after_step: int, plan_seconds: Sequence[int], horizon_seconds: int, at: datetime) -> PollStep:
+def next_poll(
+    *, submitted_at: datetime, after_step: int, plan_seconds: Sequence[int], horizon_seconds: int, at: datetime
+) -> PollStep:
     """The next look at a batch: by the ages in the plan, later at doubling ages, at last at the operator's horizon."""
     step = after_step
     while True:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sms.billing.queries import Price, price_list
-from sms.contacts.queries import Suppression, suppression
 from sqlalchemy import select
 
+from sms.billing.queries import Price, price_list
+from sms.contacts.queries import Suppression, suppression
 from sms.core.db import copy_in, db, execute, rows, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.parts import Encoding, Measure, measure, profile_of
@@ -77,7 +77,8 @@ class _Loading:
 
 
 def accept_draft(*, draft_id: int, account_id: int, user_id: int, at: datetime) -> int:
-    """Hold the price and queue the messages of a ready draft; returns the campaign's id, the same one however often asked.
+    """Hold the price and queue the messages of a ready draft; returns the campaign's id, the same one however often
+    asked.
 
     Raises InsufficientBalance, Refusal or NotFound; then nothing is written.
     """
@@ -130,7 +131,11 @@ def _measured(body: str, line: UsableLine) -> Measure:
     if not measured.parts:
         raise Refusal(N_("The text is empty."))
     if measured.parts > MAX_PARTS:
-        raise Refusal(N_("The text has %(parts)s parts; an operator takes %(most)s at most."), parts=measured.parts, most=MAX_PARTS)
+        raise Refusal(
+            N_("The text has %(parts)s parts; an operator takes %(most)s at most."),
+            parts=measured.parts,
+            most=MAX_PARTS,
+        )
     return measured
 
 
@@ -149,7 +154,8 @@ def _refuse_when_short(draft: Draft, loading: _Loading) -> None:
     """Tell at once what a long copy would only find out at its end."""
     skipped = suppressed_by_network(draft, loading.line.id)
     total = sum(
-        (count - skipped.get(network, 0)) * loading.prices[int(network)].price_mrial for network, count in draft.networks.items()
+        (count - skipped.get(network, 0)) * loading.prices[int(network)].price_mrial
+        for network, count in draft.networks.items()
     )
     wallet = customer_wallet(account_id=loading.account_id)
     lack = missing(
@@ -173,7 +179,8 @@ def _load(loading: _Loading, *, draft_id: int, draft: Draft) -> None:
     loading.batch_ids = [
         found.id
         for found in rows(
-            "SELECT nextval(pg_get_serial_sequence('outbox_batch', 'id')) AS id FROM generate_series(1, :n) ORDER BY id",
+            "SELECT nextval(pg_get_serial_sequence('outbox_batch', 'id')) AS id FROM generate_series(1, :n) ORDER "
+            "BY id",
             n=batch_count,
         )
     ]
@@ -231,7 +238,8 @@ def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int,
         """INSERT INTO outbox_campaign (id, account_id, user_id, key, body_hash, line_id, escrow_wallet_id, title, body,
                is_unicode, parts, state, priority, total_count, sendable_count, held_mrial, first_id, last_id, skipped,
                accepted_at)
-           VALUES (:id, :account_id, :user_id, :key, :body_hash, :line_id, :wallet_id, :title, :body, :is_unicode, :parts,
+           VALUES (:id, :account_id, :user_id, :key, :body_hash, :line_id, :wallet_id, :title, :body, :is_unicode,
+           :parts,
                'queued', :priority, :total, :sendable, :held, :first_id, :last_id, CAST(:skipped AS jsonb), :at)
            RETURNING id""",
         id=loading.campaign_id,

@@ -20,12 +20,13 @@ RETURNING id, account_id, escrow_wallet_id, sendable_count, state, skipped
 """
 
 _TOTALS = (
-    "SELECT coalesce(sum(size) FILTER (WHERE state = 'queued'), 0) AS queued,"
+    "SELECT coalesce(sum(size) FILTER (WHERE state = 'queued'), 0) AS queued,"  # noqa: S608 - the names put in are our own enum
     " coalesce(sum(size) FILTER (WHERE state = 'submitting'), 0) AS sending,"
     " coalesce(sum(size) FILTER (WHERE state = 'cancelled' AND cancelled_count = 0), 0) AS cancelling,"
     " coalesce(sum(unknown_count), 0) AS unknown, coalesce(sum(submitted_count), 0) AS submitted,"
     " coalesce(sum(charged_mrial), 0)::bigint AS charged_mrial,"
-    " coalesce(sum(releasable_mrial), 0)::bigint AS releasable_mrial, coalesce(sum(released_mrial), 0)::bigint AS released_mrial, "
+    " coalesce(sum(releasable_mrial), 0)::bigint AS releasable_mrial, coalesce(sum(released_mrial), 0)::bigint AS "
+    "released_mrial, "
     + ", ".join(f"coalesce(sum({column}), 0) AS {column}" for column in COUNT_COLUMNS.values())
     + " FROM outbox_batch WHERE campaign_id = :id"
 )
@@ -33,13 +34,16 @@ _TOTALS = (
 
 def dirty(*, most: int) -> list[int]:
     """Campaigns whose totals changed since they were settled last."""
-    return [found.id for found in rows("SELECT id FROM outbox_campaign WHERE is_dirty ORDER BY id LIMIT :most", most=most)]
+    return [
+        found.id for found in rows("SELECT id FROM outbox_campaign WHERE is_dirty ORDER BY id LIMIT :most", most=most)
+    ]
 
 
 def settle(*, campaign_id: int, at: datetime) -> None:
     """Take a campaign's totals anew, give back what was refused or cancelled, close it when it is complete."""
     rows(
-        "SELECT id FROM outbox_batch WHERE campaign_id = :id AND released_mrial <> releasable_mrial ORDER BY id FOR NO KEY UPDATE",
+        "SELECT id FROM outbox_batch WHERE campaign_id = :id AND released_mrial <> releasable_mrial ORDER BY id "
+        "FOR NO KEY UPDATE",
         id=campaign_id,
     )
     campaign = row(_CLEAN, id=campaign_id)
@@ -59,7 +63,15 @@ def settle(*, campaign_id: int, at: datetime) -> None:
         counts[outcome] = counts.get(outcome, 0) + count
     counts |= {"queued": int(totals.queued + totals.cancelling), "sending": int(totals.sending)}
     counts |= {"unknown": int(totals.unknown), "waiting": waiting, "submitted": int(totals.submitted)}
-    _write(campaign, state=state, counts=counts, charged_mrial=totals.charged_mrial, released_mrial=released, unsent=unsent, at=at)
+    _write(
+        campaign,
+        state=state,
+        counts=counts,
+        charged_mrial=totals.charged_mrial,
+        released_mrial=released,
+        unsent=unsent,
+        at=at,
+    )
 
 
 def _state(campaign: Any, totals: Any, *, unsent: int, open_count: int) -> CampaignState:
@@ -70,7 +82,14 @@ def _state(campaign: Any, totals: Any, *, unsent: int, open_count: int) -> Campa
 
 
 def _write(
-    campaign: Any, *, state: CampaignState, counts: dict[str, int], charged_mrial: int, released_mrial: int, unsent: int, at: datetime
+    campaign: Any,
+    *,
+    state: CampaignState,
+    counts: dict[str, int],
+    charged_mrial: int,
+    released_mrial: int,
+    unsent: int,
+    at: datetime,
 ) -> None:
     execute(
         """UPDATE outbox_campaign SET state = :state, charged_mrial = :charged, released_mrial = :released,
@@ -92,7 +111,8 @@ def _write(
 def _release(campaign: Any, *, amount_mrial: int, released_before: int, at: datetime) -> None:
     """Escrow → customer; the key carries what had been released before, so the same money cannot go back twice."""
     execute(
-        "UPDATE outbox_batch SET released_mrial = releasable_mrial WHERE campaign_id = :id AND released_mrial <> releasable_mrial",
+        "UPDATE outbox_batch SET released_mrial = releasable_mrial WHERE campaign_id = :id AND released_mrial <> "
+        "releasable_mrial",
         id=campaign.id,
     )
     posting = Posting(
@@ -109,7 +129,9 @@ def _release(campaign: Any, *, amount_mrial: int, released_before: int, at: date
 
 def cancel(*, campaign_id: int, account_id: int, at: datetime) -> int:
     """Stop what is not sent yet; returns how many messages that are. What is on the wire stays where it is."""
-    if not scalar("SELECT 1 FROM outbox_campaign WHERE id = :id AND account_id = :account", id=campaign_id, account=account_id):
+    if not scalar(
+        "SELECT 1 FROM outbox_campaign WHERE id = :id AND account_id = :account", id=campaign_id, account=account_id
+    ):
         raise NotFound(N_("There is no such campaign."))
     stopped = rows(
         "UPDATE outbox_batch SET state = 'cancelled' WHERE campaign_id = :id AND state = 'queued' RETURNING size",
@@ -139,10 +161,12 @@ def _finish_run(low: int, high: int, batch_ids: Sequence[int], *, at: datetime) 
     execute(
         """WITH ended AS (
                UPDATE outbox_message SET outcome = 'cancelled', final_at = :at
-               WHERE id BETWEEN :low AND :high AND batch_id = ANY(:ids) AND outcome IS NULL RETURNING batch_id, price_mrial
+               WHERE id BETWEEN :low AND :high AND batch_id = ANY(:ids)
+               AND outcome IS NULL RETURNING batch_id, price_mrial
            )
            UPDATE outbox_batch b SET cancelled_count = e.n, releasable_mrial = releasable_mrial + e.price_mrial
-           FROM (SELECT batch_id, count(*) AS n, sum(price_mrial) AS price_mrial FROM ended GROUP BY 1) e WHERE b.id = e.batch_id""",
+           FROM (SELECT batch_id, count(*) AS n, sum(price_mrial) AS price_mrial
+           FROM ended GROUP BY 1) e WHERE b.id = e.batch_id""",
         low=low,
         high=high,
         ids=list(batch_ids),

@@ -11,7 +11,7 @@ from sms.outbox.rules import COUNT_COLUMNS
 
 # The column names come from our own enum, never from outside.
 _ADD = (
-    "UPDATE outbox_batch b SET "
+    "UPDATE outbox_batch b SET "  # noqa: S608 - the names put in are our own enum
     + ", ".join(f"{column} = b.{column} + n.{column}" for column in COUNT_COLUMNS.values())
     + " FROM (SELECT * FROM unnest(CAST(:ids AS bigint[]), "
     + ", ".join(f"CAST(:{column} AS int[])" for column in COUNT_COLUMNS.values())
@@ -30,7 +30,8 @@ def add_to_batches(counted: Counter[tuple[int, Outcome]]) -> None:
         ids = sorted(by_batch)
         lock_batches(ids)
         columns = {
-            column: [by_batch[batch_id].get(outcome, 0) for batch_id in ids] for outcome, column in COUNT_COLUMNS.items()
+            column: [by_batch[batch_id].get(outcome, 0) for batch_id in ids]
+            for outcome, column in COUNT_COLUMNS.items()
         }
         execute(_ADD, ids=ids, **columns)
 

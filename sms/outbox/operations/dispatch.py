@@ -56,7 +56,8 @@ RETURNING b.id
 
 _FENCE = """
 SELECT b.id FROM outbox_batch b
-JOIN unnest(CAST(:ids AS bigint[]), CAST(:attempts AS smallint[])) AS n (id, attempt) ON n.id = b.id AND n.attempt = b.attempt
+JOIN unnest(CAST(:ids AS bigint[]), CAST(:attempts AS smallint[])) AS n (id, attempt) ON n.id = b.id
+    AND n.attempt = b.attempt
 WHERE b.state = 'submitting' ORDER BY b.id FOR UPDATE OF b
 """
 
@@ -88,7 +89,8 @@ class Claimed:
 
 @dataclass(slots=True)
 class Result:
-    """What became of a batch on the wire: `is_unsent` when nothing of it can have been accepted; `error` when the gateway fails."""
+    """What became of a batch on the wire: `is_unsent` when nothing of it can have been accepted; `error` when the
+    gateway fails."""
 
     batch: Claimed
     answers: Mapping[int, Answer] = field(default_factory=dict)
@@ -147,8 +149,11 @@ def mark_wire(batches: Sequence[Claimed], *, timeout_seconds: float) -> list[Cla
     return [batch for batch in batches if batch.id in ids]
 
 
-def record(results: Sequence[Result], *, gateway_id: int, lookup_after_seconds: float, poll_after_seconds: float, at: datetime) -> None:
-    """Store what the operator said of these batches and move the money of what it accepted, in the caller's transaction."""
+def record(
+    results: Sequence[Result], *, gateway_id: int, lookup_after_seconds: float, poll_after_seconds: float, at: datetime
+) -> None:
+    """Store what the operator said of these batches and move the money of what it accepted, in the caller's
+    transaction."""
     mine = {
         found.id
         for found in rows(
@@ -161,7 +166,13 @@ def record(results: Sequence[Result], *, gateway_id: int, lookup_after_seconds: 
     requeue([result for result in held if result.is_unsent])
     sent = [result for result in held if not result.is_unsent]
     if sent:
-        _store(sent, gateway_id=gateway_id, lookup_after_seconds=lookup_after_seconds, poll_after_seconds=poll_after_seconds, at=at)
+        _store(
+            sent,
+            gateway_id=gateway_id,
+            lookup_after_seconds=lookup_after_seconds,
+            poll_after_seconds=poll_after_seconds,
+            at=at,
+        )
 
 
 def late(results: Sequence[Result]) -> dict[int, Answer]:
@@ -180,13 +191,16 @@ def requeue(results: Sequence[Result]) -> None:
         execute(
             """UPDATE outbox_batch b SET state = 'queued', wire_at = NULL, lease_until = NULL,
                    not_before = clock_timestamp() + make_interval(secs => n.seconds)
-               FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS double precision[])) AS n (id, seconds) WHERE b.id = n.id""",
+               FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS double precision[])) AS n (id, seconds)
+               WHERE b.id = n.id""",
             ids=[result.batch.id for result in results],
             seconds=[result.retry_seconds for result in results],
         )
 
 
-def _store(results: Sequence[Result], *, gateway_id: int, lookup_after_seconds: float, poll_after_seconds: float, at: datetime) -> None:
+def _store(
+    results: Sequence[Result], *, gateway_id: int, lookup_after_seconds: float, poll_after_seconds: float, at: datetime
+) -> None:
     sorted_out = [_sort(result) for result in results]
     add_submissions(
         [
@@ -267,7 +281,8 @@ def _finish_refused(refused: Sequence[tuple[Recipient, Answer]], *, at: datetime
     if refused:
         execute(
             """UPDATE outbox_message m SET outcome = CAST(n.outcome AS outbox_outcome), code = n.code, final_at = :at
-               FROM unnest(CAST(:ids AS bigint[]), CAST(:outcomes AS text[]), CAST(:codes AS text[])) AS n (id, outcome, code)
+               FROM unnest(CAST(:ids AS bigint[]), CAST(:outcomes AS text[]), CAST(:codes AS text[])) AS n (id,
+               outcome, code)
                WHERE m.id = n.id AND m.id BETWEEN :low AND :high AND m.outcome IS NULL""",
             ids=[recipient.message_id for recipient, _ in refused],
             outcomes=[str(answer.outcome or Outcome.REFUSED) for _, answer in refused],
@@ -282,7 +297,8 @@ def _remember_unknown(shares: Sequence[_Share], *, gateway_id: int, after_second
     lost = [(recipient.message_id, share.result.batch) for share in shares for recipient in share.unknown]
     if lost:
         execute(
-            """INSERT INTO outbox_unknown (message_id, batch_id, campaign_id, gateway_id, attempt, wire_at, next_lookup_at)
+            """INSERT INTO outbox_unknown (message_id, batch_id, campaign_id, gateway_id, attempt, wire_at,
+            next_lookup_at)
                SELECT n.message_id, b.id, b.campaign_id, :gateway_id, b.attempt, b.wire_at,
                       b.wire_at + make_interval(secs => :after_seconds)
                FROM unnest(CAST(:messages AS bigint[]), CAST(:batches AS bigint[])) AS n (message_id, batch_id)
@@ -302,7 +318,8 @@ def _finish_batches(shares: Sequence[_Share], *, at: datetime, poll_after_second
                submitted_count = n.accepted, unknown_count = n.unknown, charged_mrial = n.charged,
                releasable_mrial = releasable_mrial + n.releasable,
                poll_at = CASE WHEN n.accepted > 0 THEN CAST(:at AS timestamptz) + make_interval(secs => :poll_after) END
-           FROM unnest(CAST(:ids AS bigint[]), CAST(:accepted AS int[]), CAST(:unknown AS int[]), CAST(:charged AS bigint[]),
+           FROM unnest(CAST(:ids AS bigint[]), CAST(:accepted AS int[]), CAST(:unknown AS int[]),
+           CAST(:charged AS bigint[]),
                        CAST(:releasable AS bigint[])) AS n (id, accepted, unknown, charged, releasable)
            WHERE b.id = n.id""",
         ids=[share.result.batch.id for share in shares],
@@ -348,4 +365,3 @@ def _recording(known: dict[str, int], kind: WalletKind, operator_code: str, at: 
     if code not in known:
         known[code] = open_wallet(code=code, kind=kind, at=at)
     return known[code]
-

@@ -17,7 +17,8 @@ WITH due AS (
     WHERE transfer_id IS NULL AND due_at <= :at ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
 )
 SELECT d.campaign_id, d.account_id, o.code AS operator_code, sum(d.amount_mrial)::bigint AS amount_mrial,
-       sum(d.cost_mrial)::bigint AS cost_mrial, count(*) AS n, min(d.message_id) AS first_id, array_agg(d.message_id) AS ids
+       sum(d.cost_mrial)::bigint AS cost_mrial, count(*) AS n, min(d.message_id) AS first_id,
+       array_agg(d.message_id) AS ids
 FROM due d JOIN outbox_campaign c ON c.id = d.campaign_id JOIN lines_line l ON l.id = c.line_id
 JOIN operators_operator o ON o.id = l.operator_id
 GROUP BY d.campaign_id, d.account_id, o.code ORDER BY d.campaign_id
@@ -60,7 +61,8 @@ def _posting(group: Any, at: datetime) -> Posting:
 
 def _lower_due(group: Any) -> None:
     execute(
-        """UPDATE outbox_campaign SET refund_due_mrial = refund_due_mrial - :amount, refund_due_count = refund_due_count - :n,
+        """UPDATE outbox_campaign SET refund_due_mrial = refund_due_mrial - :amount, refund_due_count =
+        refund_due_count - :n,
                refunded_mrial = refunded_mrial + :amount, refunded_count = refunded_count + :n WHERE id = :id""",
         amount=group.amount_mrial,
         n=group.n,
@@ -80,4 +82,6 @@ def _stamp(message_ids: Sequence[int], transfer_id: int) -> None:
 
 def is_due(*, at: datetime) -> bool:
     """Whether any refund waits to be posted."""
-    return row("SELECT 1 AS due FROM outbox_refund WHERE transfer_id IS NULL AND due_at <= :at LIMIT 1", at=at) is not None
+    return (
+        row("SELECT 1 AS due FROM outbox_refund WHERE transfer_id IS NULL AND due_at <= :at LIMIT 1", at=at) is not None
+    )

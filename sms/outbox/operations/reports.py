@@ -43,7 +43,8 @@ WHERE m.id = n.id AND m.id BETWEEN :low AND :high AND m.outcome IS NULL
 RETURNING m.id, m.batch_id, m.campaign_id, m.account_id, m.line_id, m.network_id, m.price_mrial, m.cost_mrial, n.outcome
 """
 
-# Delivered may overrule a failure, never the other way; once the refund is posted, it stays and the conflict is counted.
+# Delivered may overrule a failure, never the other way; once the refund is posted, it stays and the conflict is
+# counted.
 _OVERRULE = """
 WITH was AS (
     SELECT m.id, m.batch_id, m.campaign_id, m.outcome::text AS outcome FROM outbox_message m
@@ -68,7 +69,8 @@ _MATCH = """
 SELECT r.set_id, r.gateway_id, r.operator_ref, r.code, r.outcome::text AS outcome, r.reported_at,
        coalesce(r.message_id, s.message_id) AS message_id
 FROM outbox_report r
-LEFT JOIN outbox_submission s ON r.message_id IS NULL AND s.gateway_id = r.gateway_id AND s.operator_ref = r.operator_ref
+LEFT JOIN outbox_submission s ON r.message_id IS NULL AND s.gateway_id = r.gateway_id
+    AND s.operator_ref = r.operator_ref
 WHERE r.set_id = ANY(:set_ids) AND r.set_id BETWEEN :low AND :high
 """
 
@@ -123,13 +125,16 @@ def claim_polls(*, gateway_id: int, most: int, lease_seconds: float, at: datetim
 def record_poll(
     poll: Poll, *, reports: Iterable[Report], unasked: frozenset[str], gateway_id: int, plan: PollPlan, at: datetime
 ) -> None:
-    """Store and apply the answers of a poll, then set when each batch is looked at next; at the horizon, expire the rest.
+    """Store and apply the answers of a poll, then set when each batch is looked at next; at the horizon, expire the
+    rest.
 
     `unasked` are the references the operator gave no answer about because the asking failed: they are never expired.
     """
     lock_batches(batch.id for batch in poll.batches)
     by_ref = {message.operator_ref: message for message in poll.pending}
-    final = [(by_ref[report.operator_ref], report) for report in reports if report.outcome and report.operator_ref in by_ref]
+    final = [
+        (by_ref[report.operator_ref], report) for report in reports if report.outcome and report.operator_ref in by_ref
+    ]
     set_id = store(
         [report for _, report in final],
         gateway_id=gateway_id,
@@ -165,13 +170,16 @@ def _plan_next(poll: Poll, *, ended: frozenset[int], unasked: frozenset[str], pl
         )
         steps.append(coming.step)
         if left and coming.is_last and coming.at <= at:
-            expired.extend(Final(each.message_id, Outcome.EXPIRED, "") for each in left if each.operator_ref not in unasked)
+            expired.extend(
+                Final(each.message_id, Outcome.EXPIRED, "") for each in left if each.operator_ref not in unasked
+            )
             left = [each for each in left if each.operator_ref in unasked]
         next_at.append(max(coming.at, at + timedelta(seconds=1)) if left else None)
     apply(expired, at=at)
     execute(
         """UPDATE outbox_batch b SET poll_at = n.poll_at, poll_step = n.step
-           FROM unnest(CAST(:ids AS bigint[]), CAST(:poll_at AS timestamptz[]), CAST(:steps AS int[])) AS n (id, poll_at, step)
+           FROM unnest(CAST(:ids AS bigint[]), CAST(:poll_at AS timestamptz[]), CAST(:steps AS int[])) AS n (id,
+           poll_at, step)
            WHERE b.id = n.id""",
         ids=[batch.id for batch in poll.batches],
         poll_at=next_at,
@@ -246,7 +254,8 @@ def apply_waiting(*, most: int, at: datetime) -> int:
 
 def _set_applied(set_id: int, *, applied: int, conflicts: int, at: datetime) -> None:
     execute(
-        "UPDATE outbox_report_set SET applied_at = :at, applied_count = :applied, conflict_count = :conflicts WHERE id = :id",
+        "UPDATE outbox_report_set SET applied_at = :at, applied_count = :applied, conflict_count = :conflicts "
+        "WHERE id = :id",
         at=at,
         applied=applied,
         conflicts=conflicts,
@@ -260,7 +269,8 @@ def _keep_unmatched(reports: Sequence[Any], *, at: datetime) -> None:
         execute(
             """INSERT INTO outbox_report_unmatched (gateway_id, operator_ref, code, outcome, reported_at, received_at)
                SELECT n.gateway_id, n.ref, n.code, CAST(n.outcome AS outbox_outcome), n.reported_at, :at
-               FROM unnest(CAST(:gateways AS int[]), CAST(:refs AS text[]), CAST(:codes AS text[]), CAST(:outcomes AS text[]),
+               FROM unnest(CAST(:gateways AS int[]), CAST(:refs AS text[]), CAST(:codes AS text[]),
+               CAST(:outcomes AS text[]),
                            CAST(:moments AS timestamptz[])) AS n (gateway_id, ref, code, outcome, reported_at)
                ON CONFLICT DO NOTHING""",
             gateways=[report.gateway_id for report in reports],
@@ -301,7 +311,8 @@ class Final:
 
 
 def apply(finals: Sequence[Final], *, at: datetime) -> list[int]:
-    """Give messages their outcome, count it, and note the refunds that follow by rule; returns the ids of those it was news to."""
+    """Give messages their outcome, count it, and note the refunds that follow by rule; returns the ids of those it
+    was news to."""
     first: dict[int, Final] = {}
     for final in finals:
         # Two reports of one message in a set: delivered wins, else the first.
@@ -377,11 +388,15 @@ def _insert_refunds(due: Sequence[tuple[Any, int, int, int, datetime]]) -> None:
         return
     row(
         """WITH made AS (
-               INSERT INTO outbox_refund (message_id, account_id, campaign_id, rule_id, outcome, amount_mrial, cost_mrial, due_at)
-               SELECT n.id, n.account_id, n.campaign_id, n.rule_id, CAST(n.outcome AS outbox_outcome), n.amount, n.cost, n.due_at
+               INSERT INTO outbox_refund (message_id, account_id, campaign_id, rule_id, outcome, amount_mrial,
+               cost_mrial, due_at)
+               SELECT n.id, n.account_id, n.campaign_id, n.rule_id, CAST(n.outcome AS outbox_outcome), n.amount,
+               n.cost, n.due_at
                FROM unnest(CAST(:ids AS bigint[]), CAST(:accounts AS bigint[]), CAST(:campaigns AS bigint[]),
-                           CAST(:rules AS int[]), CAST(:outcomes AS text[]), CAST(:amounts AS bigint[]), CAST(:costs AS bigint[]),
-                           CAST(:due AS timestamptz[])) AS n (id, account_id, campaign_id, rule_id, outcome, amount, cost, due_at)
+                           CAST(:rules AS int[]), CAST(:outcomes AS text[]), CAST(:amounts AS bigint[]),
+                           CAST(:costs AS bigint[]),
+                           CAST(:due AS timestamptz[])) AS n (id, account_id, campaign_id, rule_id, outcome,
+                           amount, cost, due_at)
                ON CONFLICT (message_id) DO NOTHING RETURNING campaign_id, amount_mrial
            ), more AS (
                UPDATE outbox_campaign c

@@ -14,7 +14,8 @@ from sms.outbox.operations.counters import add_to_batches, lock_batches, touch
 from sms.outbox.operations.dispatch import Charge, add_submissions, charge
 from sms.outbox.rules import Fate, fate_of_absent
 
-# A lease that ended: before the wire mark nothing was sent and the batch waits again; after it, everything may have been.
+# A lease that ended: before the wire mark nothing was sent and the batch waits again; after it, everything may have
+# been.
 _RETURN = """
 WITH late AS (
     SELECT id FROM outbox_batch WHERE state = 'submitting' AND lease_until < clock_timestamp() AND wire_at IS NULL
@@ -83,12 +84,15 @@ def claim_lookups(*, gateway_id: int, most: int, lease_seconds: float) -> list[i
 
 
 def found(refs: Mapping[int, str], *, gateway_id: int, at: datetime) -> int:
-    """The operator did take these (message id → its reference): submitted and charged after all. Returns how many were news."""
+    """The operator did take these (message id → its reference): submitted and charged after all. Returns how many
+    were news."""
     if not refs:
         return 0
     taken = rows(_TAKE, ids=sorted(refs))
     add_submissions(
-        [(message.message_id, message.attempt, refs[message.message_id]) for message in taken], gateway_id=gateway_id, at=at
+        [(message.message_id, message.attempt, refs[message.message_id]) for message in taken],
+        gateway_id=gateway_id,
+        at=at,
     )
     _charge_found(taken, at=at)
     return len(taken)
@@ -127,7 +131,8 @@ def _count_found(by_batch: Mapping[int, Sequence[Any]], charges: Sequence[Charge
         """UPDATE outbox_batch b
            SET unknown_count = b.unknown_count - n.found, submitted_count = b.submitted_count + n.found,
                charged_mrial = b.charged_mrial + n.charged, poll_at = least(b.poll_at, :at)
-           FROM unnest(CAST(:ids AS bigint[]), CAST(:found AS int[]), CAST(:charged AS bigint[])) AS n (id, found, charged)
+           FROM unnest(CAST(:ids AS bigint[]), CAST(:found AS int[]), CAST(:charged AS bigint[])) AS n (id, found,
+           charged)
            WHERE b.id = n.id""",
         ids=ids,
         found=[len(by_batch[batch_id]) for batch_id in ids],
@@ -143,7 +148,8 @@ def absent(
     if not message_ids:
         return
     counts = rows(
-        "UPDATE outbox_unknown SET absent_count = absent_count + 1 WHERE message_id = ANY(:ids) RETURNING message_id, absent_count",
+        "UPDATE outbox_unknown SET absent_count = absent_count + 1 WHERE message_id = ANY(:ids) RETURNING "
+        "message_id, absent_count",
         ids=list(message_ids),
     )
     fates: dict[Fate, list[int]] = defaultdict(list)

@@ -22,7 +22,8 @@ class CampaignFilter:
 
 
 _LIST = """
-SELECT c.id, c.title, left(c.body, 120) AS body, c.state, c.total_count, c.sendable_count, c.held_mrial, c.charged_mrial,
+SELECT c.id, c.title, left(c.body, 120) AS body, c.state, c.total_count, c.sendable_count, c.held_mrial,
+    c.charged_mrial,
        c.released_mrial, c.refunded_mrial, c.refund_due_mrial, c.counts, c.accepted_at, c.closed_at, c.cancelled_at,
        l.number AS line_number, l.alias AS line_alias, o.code AS operator_code, o.colour
 FROM outbox_campaign c JOIN lines_line l ON l.id = c.line_id JOIN operators_operator o ON o.id = l.operator_id
@@ -86,11 +87,13 @@ def refunds(*, campaign_id: int) -> list[Refunds]:
 
 
 def networks(*, campaign_id: int, first_id: int, last_id: int) -> Sequence[Row[Any]]:
-    """How many messages of a campaign went to which network; reads them all, so for closed campaigns and exports only."""
+    """How many messages of a campaign went to which network; reads them all, so for closed campaigns and exports
+    only."""
     return rows(
         """SELECT n.name_fa, n.name_en, count(*) AS count, sum(m.price_mrial)::bigint AS price_mrial
            FROM outbox_message m JOIN operators_network n ON n.id = m.network_id
-           WHERE m.id BETWEEN :low AND :high AND m.campaign_id = :id AND m.batch_id IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC""",
+           WHERE m.id BETWEEN :low AND :high AND m.campaign_id = :id
+           AND m.batch_id IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC""",
         id=campaign_id,
         low=first_id,
         high=last_id,

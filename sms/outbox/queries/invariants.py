@@ -20,7 +20,8 @@ LIMIT 20
 """
 
 I4_POSTED = """
-SELECT r.transfer_id, sum(r.amount_mrial) AS messages_mrial, max(e.amount_mrial) AS entry_mrial, 'refunds differ from their posting' AS problem
+SELECT r.transfer_id, sum(r.amount_mrial) AS messages_mrial, max(e.amount_mrial) AS entry_mrial,
+    'refunds differ from their posting' AS problem
 FROM outbox_refund r JOIN ledger_entry e ON e.transfer_id = r.transfer_id
 JOIN ledger_wallet w ON w.id = e.wallet_id AND w.kind = 'customer'
 WHERE r.transfer_id IS NOT NULL GROUP BY r.transfer_id HAVING sum(r.amount_mrial) <> max(e.amount_mrial) LIMIT 20
@@ -61,7 +62,8 @@ WITH there AS (
     SELECT campaign_id, count(*) AS total, count(batch_id) AS sendable, count(DISTINCT row_number) AS distinct_rows
     FROM outbox_message GROUP BY campaign_id
 ), batched AS (SELECT campaign_id, sum(size) AS sendable FROM outbox_batch GROUP BY campaign_id)
-SELECT c.id AS campaign_id, c.total_count, t.total, c.sendable_count, t.sendable, b.sendable AS in_batches, t.distinct_rows,
+SELECT c.id AS campaign_id, c.total_count, t.total, c.sendable_count, t.sendable, b.sendable AS in_batches,
+    t.distinct_rows,
        'recipients lost or doubled' AS problem
 FROM outbox_campaign c LEFT JOIN there t ON t.campaign_id = c.id LEFT JOIN batched b ON b.campaign_id = c.id
 WHERE c.total_count IS DISTINCT FROM t.total OR c.sendable_count IS DISTINCT FROM t.sendable
@@ -76,9 +78,11 @@ FROM outbox_message WHERE batch_id IS NOT NULL GROUP BY campaign_id, recipient H
 
 I6_COUNTS = """
 WITH counted AS (
-    SELECT batch_id, count(*) AS size, count(outcome) AS ended FROM outbox_message WHERE batch_id IS NOT NULL GROUP BY batch_id
+    SELECT batch_id, count(*) AS size, count(outcome) AS ended
+        FROM outbox_message WHERE batch_id IS NOT NULL GROUP BY batch_id
 )
-SELECT b.id AS batch_id, b.campaign_id, b.size, c.size AS messages, c.ended AS messages_ended, {counts} AS counted_ended,
+SELECT b.id AS batch_id, b.campaign_id, b.size, c.size AS messages, c.ended AS messages_ended,
+    {counts} AS counted_ended,
        b.unknown_count, 'a batch''s counts differ from its messages''' AS problem
 FROM outbox_batch b LEFT JOIN counted c ON c.batch_id = b.id
 WHERE b.size <> coalesce(c.size, 0) OR {counts} <> coalesce(c.ended, 0)
@@ -87,7 +91,8 @@ LIMIT 20
 """
 
 I7_DELIVERED = """
-SELECT r.message_id, r.campaign_id, m.outcome::text AS outcome, r.amount_mrial, 'refund without a refundable outcome' AS problem
+SELECT r.message_id, r.campaign_id, m.outcome::text AS outcome, r.amount_mrial,
+    'refund without a refundable outcome' AS problem
 FROM outbox_refund r LEFT JOIN outbox_message m ON m.id = r.message_id
 WHERE m.outcome IS NULL OR m.outcome = 'delivered' OR m.outcome IS DISTINCT FROM r.outcome LIMIT 20
 """

@@ -39,7 +39,7 @@ LEFT JOIN outbox_refund r ON r.message_id = m.id
 """
 
 _PAGE = (
-    _COLUMNS
+    _COLUMNS  # noqa: S608 - the names put in are our own enum
     + """
 WHERE m.id IN (
     SELECT id FROM outbox_message
@@ -55,7 +55,7 @@ ORDER BY m.id DESC
 
 # A rare outcome is not searched for among millions of messages: the counts on campaigns and batches say where it is.
 _BY_OUTCOME = (
-    _COLUMNS
+    _COLUMNS  # noqa: S608 - the names put in are our own enum
     + """
 JOIN (
     SELECT found.id FROM outbox_campaign c
@@ -82,7 +82,7 @@ ORDER BY m.id DESC
 
 # Recipients that were skipped belong to no batch; their campaigns say how many they have of them.
 _SKIPPED = (
-    _COLUMNS
+    _COLUMNS  # noqa: S608 - the names put in are our own enum
     + """
 JOIN (
     SELECT found.id FROM outbox_campaign c
@@ -152,7 +152,8 @@ def message(*, account_id: int, message_id: int) -> Row[Any] | None:
 def submissions(*, message_id: int) -> Sequence[Row[Any]]:
     """Every time the operator took a message from us."""
     return rows(
-        """SELECT s.attempt, s.operator_ref, s.submitted_at, g.name AS gateway_name, s.gateway_id FROM outbox_submission s
+        """SELECT s.attempt, s.operator_ref, s.submitted_at, g.name AS gateway_name, s.gateway_id FROM
+        outbox_submission s
            JOIN operators_gateway g ON g.id = s.gateway_id WHERE s.message_id = :id ORDER BY s.attempt""",
         id=message_id,
     )
@@ -174,7 +175,8 @@ def reports(*, message_id: int) -> Sequence[Row[Any]]:
 def refund(*, message_id: int) -> Row[Any] | None:
     """The refund of a message with the rule it stands on."""
     return row(
-        """SELECT r.amount_mrial, r.due_at, r.transfer_id, r.outcome::text AS outcome, b.percent, b.delay_seconds, b.note,
+        """SELECT r.amount_mrial, r.due_at, r.transfer_id, r.outcome::text AS outcome, b.percent, b.delay_seconds,
+        b.note,
                   t.posted_at
            FROM outbox_refund r JOIN billing_refund_rule b ON b.id = r.rule_id
            LEFT JOIN ledger_transfer t ON t.id = r.transfer_id WHERE r.message_id = :id""",

@@ -1,0 +1,68 @@
+"""The outbox's rules as tables."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sms.operators.rules import Capability
+from sms.outbox.rules import Fate, IdRun, fate_of_absent, next_poll, refund_due_at, runs
+
+SENT = datetime(2026, 11, 23, tzinfo=UTC)
+PLAN = [60, 180, 600]
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "step", "next_age_seconds", "is_last"),
+    [
+        (0, 0, 60, False),
+        (61, 0, 180, False),
+        (200, 1, 600, False),
+        (601, 2, 1200, False),  # after the plan, at doubling ages
+        (1201, 3, 2400, False),
+        (2401, 4, 3600, True),  # and at last at the operator's horizon
+        (9999, 0, 3600, True),  # a worker that slept through the plan still looks a last time
+    ],
+)
+def test_looks_grow_rarer_and_end_at_the_horizon(
+    age_seconds: int, step: int, next_age_seconds: int, is_last: bool
+) -> None:
+    coming = next_poll(
+        submitted_at=SENT,
+        after_step=step,
+        plan_seconds=PLAN,
+        horizon_seconds=3600,
+        at=SENT + timedelta(seconds=age_seconds),
+    )
+
+    assert (SENT + timedelta(seconds=next_age_seconds), is_last) == (coming.at, coming.is_last)
+
+
+@pytest.mark.parametrize(
+    ("capability", "on_absent", "absent_count", "fate"),
+    [
+        (Capability.DEDUPES, "park", 1, Fate.RESEND),
+        (Capability.LOOKS_UP, "resend", 1, Fate.ASK_AGAIN),
+        (Capability.LOOKS_UP, "resend", 2, Fate.RESEND),
+        (Capability.LOOKS_UP, "park", 2, Fate.PARK),
+        (Capability.LISTS, "resend", 2, Fate.PARK),
+        (Capability.NOTHING, "resend", 5, Fate.PARK),
+    ],
+)
+def test_silence_proves_nothing(capability: Capability, on_absent: str, absent_count: int, fate: Fate) -> None:
+    assert fate == fate_of_absent(capability=capability, on_absent=on_absent, absent_count=absent_count)
+
+
+def test_a_delayed_refund_counts_from_the_sending() -> None:
+    reported = SENT + timedelta(hours=1)
+
+    assert refund_due_at(sent_at=SENT, delay_seconds=48 * 3600, at=reported) == SENT + timedelta(hours=48)
+    assert refund_due_at(sent_at=SENT, delay_seconds=0, at=reported) == reported
+    assert refund_due_at(sent_at=SENT, delay_seconds=60, at=reported) == reported
+
+
+def test_neighbouring_batches_are_read_as_one_range() -> None:
+    assert runs([(2, 100, 199), (1, 0, 99), (9, 50_000, 50_099)]) == [
+        IdRun(0, 199, (1, 2)),
+        IdRun(50_000, 50_099, (9,)),
+    ]
+    assert runs([]) == []
