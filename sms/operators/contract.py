@@ -1,10 +1,13 @@
-"""The contract between the panel and an operator's adapter: plain values in, plain values out."""
+"""The contract between the panel and an operator's adapter: plain values in, plain values out.
+
+What there is one of for each message is a NamedTuple: it is made four times as fast as a frozen dataclass.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from sms.core.errors import SmsError
 from sms.core.text import N_
@@ -16,14 +19,13 @@ class Access:
     """How one gateway reaches its operator; `credentials` are already unsealed and never logged."""
 
     base_url: str
-    credentials: Mapping[str, str]
+    credentials: Mapping[str, str] = field(repr=False)
     timeout_seconds: float = 30.0
     concurrency: int = 8
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One recipient of a submission; `message_id` is our own id, handed to operators that take one."""
 
     message_id: int
@@ -47,8 +49,7 @@ class AnswerKind(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The operator's word on one recipient. A recipient without an answer is of unknown fate."""
 
     message_id: int
@@ -60,8 +61,7 @@ class Answer:
     cost_mrial: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One delivery report; `outcome` None means not final yet, or a code we do not know (then `is_known` is false)."""
 
     operator_ref: str

@@ -153,6 +153,10 @@ def test_a_refused_connection_proves_that_nothing_was_sent(simulator: RunningSim
     assert len(adapter.submit(submission(DELIVERED))) == 1
 
 
+def test_credentials_are_not_shown_with_the_access() -> None:
+    assert "sesame" not in repr(Access("http://127.0.0.1/", {"password": "sesame"}))
+
+
 @pytest.mark.parametrize("is_http_401", [False, True])
 def test_wrong_credentials(simulator: RunningSimulator, adapter: Operator, is_http_401: bool) -> None:
     simulator.control(operator_of(adapter), is_http_401=is_http_401)

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
@@ -107,7 +108,7 @@ class Magfa:
                 sender=str(row.get("senderNumber") or ""),
                 line_number=str(row.get("recipientNumber") or ""),
                 body=str(row.get("body") or ""),
-                sent_at=_moment(row.get("date")),
+                sent_at=_moment(str(row.get("date"))),
             )
             for row in rows_of(reply, "messages")
         ]
@@ -180,15 +181,16 @@ def _report(row: Row) -> Report | None:
         operator_ref=str(ref),
         code=str(status),
         outcome=codes.REPORTS.get(status),
-        reported_at=_moment(row.get("date")),
+        reported_at=_moment(str(row.get("date"))),
         is_known=status in codes.REPORTS,
     )
 
 
-def _moment(text: object) -> datetime | None:
+@lru_cache(maxsize=1024)  # the reports of one ask share a few seconds
+def _moment(text: str) -> datetime | None:
     """A date as Magfa writes it, in Tehran's time; None when there is none or it cannot be read."""
     try:
-        moment = datetime.fromisoformat(str(text))
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     if moment.year < _FIRST_YEAR:  # a Jalali year, say
