@@ -11,7 +11,8 @@ _cached: tuple[float, timedelta] = (-1.0, timedelta())
 
 
 def now() -> datetime:
-    """This moment in UTC; outside production it may be moved by `set_offset`, so that 48 hours need not be waited for."""
+    """This moment in UTC; outside production it may be moved by `set_offset`, so that 48 hours need not be waited
+    for."""
     return datetime.now(UTC) + _offset()
 
 

@@ -1,6 +1,6 @@
 """The database handle, the typed model base and the one way to commit."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -133,9 +133,3 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "
 def copy_text(value: str) -> str:
     """One text value in COPY's text format."""
     return value.translate(_ESCAPES)
-
-
-def one_mapping(sql: str, /, **params: object) -> Mapping[str, Any] | None:
-    """Like `row`, as a mapping by column name."""
-    found = row(sql, **params)
-    return None if found is None else found._mapping

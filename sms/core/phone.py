@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 _FOLD = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
-# What people and spreadsheets put between and around digits: blanks, dashes, brackets, dots, joiners and direction marks.
+# What people and spreadsheets put between and around digits: blanks, dashes, brackets, dots, joiners and direction
+# marks.
 _NOISE = dict.fromkeys(
     [
         *map(ord, " \t\r\n-()[]{}./_'\"\u00a0\u00ad\u066b"),
@@ -57,7 +58,8 @@ def masked(number: int) -> str:
 
 
 class NetworkGuess:
-    """Guesses a number's network by its longest known prefix; after porting it is only a guess (domain reference §8)."""
+    """Guesses a number's network by its longest known prefix; after porting it is only a guess (domain reference
+    §8)."""
 
     def __init__(self, prefixes: Mapping[str, int]) -> None:
         """`prefixes` maps national prefixes such as "912" to network ids."""

@@ -59,7 +59,8 @@ class _Loading:
     @property
     def held_mrial(self) -> int:
         """The exact price of all that is sent."""
-        return sum(self.tails[head][1].price_mrial * count for head, count in self.heads.items()) * self.measured.parts
+        per_part = sum(self.tails[head][1].price_mrial * count for head, count in self.heads.items())
+        return int(per_part * self.measured.parts)
 
     def tail(self, head: str) -> str:
         """The columns that are alike for all recipients of one network."""

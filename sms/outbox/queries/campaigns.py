@@ -83,7 +83,7 @@ def refunds(*, campaign_id: int) -> list[Refunds]:
            WHERE r.campaign_id = :id GROUP BY 1, 2, 3 ORDER BY 1, 3""",
         id=campaign_id,
     )
-    return [Refunds(*refund) for refund in found]
+    return [Refunds(**refund._mapping) for refund in found]
 
 
 def networks(*, campaign_id: int, first_id: int, last_id: int) -> Sequence[Row[Any]]:
