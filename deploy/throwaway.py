@@ -1,16 +1,19 @@
-"""Servers for tests and measurements: real ones, in a temporary folder, gone afterwards."""
+"""Servers, and whole panels, for tests and measurements: real ones, in a temporary folder, gone afterwards."""
 
 import os
 import secrets
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.environment import ROOT
 from deploy.hosting import service_account
-from deploy.process import Child, free_port
+from deploy.process import Child, Program, free_port
+from deploy.programs import Programs, environment, python_command
 from deploy.servers import Postgres, Valkey
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
@@ -54,6 +57,93 @@ def throw_away_servers(*, durable: bool = False) -> Iterator[Addresses]:
         for child in children:
             child.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class ThrowAwayPanel:
+    """A panel with sample data on servers of its own; its parts are started, stopped and killed one by one."""
+
+    settings: Mapping[str, str]
+    children: dict[str, Child] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Its data folder, with the logs and the simulator's truth in it."""
+        return Path(self.settings["VAR_DIR"])
+
+    @property
+    def url(self) -> str:
+        """Where its pages are, once `web` runs."""
+        return self.settings["PUBLIC_URL"]
+
+    def start(self, *names: str) -> None:
+        """Start parts (simulator, tick, worker, web) under their own names and wait until they answer.
+
+        A name with a number behind it (`tick-2`) is one more of the same.
+        """
+        started = [Child(self._program(name)) for name in names]
+        self.children.update(zip(names, started, strict=True))
+        for child in started:
+            child.wait_until_ready()
+
+    def _program(self, name: str) -> Program:
+        programs = Programs(self.settings, self.folder / "log" / name)
+        kind = name.partition("-")[0]
+        if kind == "simulator":
+            return programs.simulator(int(self.settings["SIMULATOR_URL"].rpartition(":")[2]))
+        made: Program = getattr(programs, kind)()
+        return made
+
+    def stop(self, *names: str) -> None:
+        """End parts politely, or all of them, the last started first."""
+        for name in names or tuple(reversed(self.children)):
+            self.children.pop(name).stop()
+
+    def run(self, *words: str, seconds: float = 120) -> "subprocess.CompletedProcess[str]":
+        """Run one of the panel's commands and wait for it."""
+        return subprocess.run(
+            python_command("flask", "--app", "app", *words),
+            cwd=ROOT,
+            env=environment(self.settings),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+
+@contextmanager
+def throw_away_panel(*, durable: bool = False, **settings: str) -> Iterator[ThrowAwayPanel]:
+    """A panel with sample data, nothing of it started yet but the servers; `settings` are further variables.
+
+    With SIMULATOR_URL its gateways point to a simulator that the caller runs; else `start("simulator")` makes one.
+    """
+    port = free_port()
+    with (
+        throw_away_servers(durable=durable) as servers,
+        tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as folder,
+    ):
+        panel = ThrowAwayPanel(
+            {
+                "PAYAMGAH_MODE": "sample",
+                "DATABASE_URL": servers.database_url,
+                "REDIS_URL": servers.redis_url,
+                "SECRET_KEY": secrets.token_urlsafe(48),
+                "SEAL_KEY": secrets.token_urlsafe(48),
+                "VAR_DIR": folder,
+                "PORT": str(port),
+                "PUBLIC_URL": f"http://127.0.0.1:{port}",
+                "SIMULATOR_URL": f"http://127.0.0.1:{free_port()}",
+                "LOG_LEVEL": "WARNING",
+            }
+            | settings
+        )
+        prepare = python_command("deploy.prepare", "--sample-data")
+        subprocess.run(prepare, cwd=ROOT, env=environment(panel.settings), check=True)
+        try:
+            yield panel
+        finally:
+            panel.stop()
 
 
 def _quick_place() -> Path:
