@@ -2,15 +2,54 @@
 
 from flask import Flask
 
+from sms.accounts import admin as accounts_admin
 from sms.accounts import cli as accounts_cli
 from sms.accounts import views as accounts_views
+from sms.billing import admin as billing_admin
+from sms.billing import cli as billing_cli
+from sms.billing import views as billing_views
 from sms.core import db
 from sms.core.config import Settings
 from sms.core.config import settings as current_settings
-from sms.core.web import failures, filters, forms, guards, htmx, i18n, nav, security
+from sms.core.web import failures, filters, forms, guards, htmx, i18n, limits, nav, security, ui
+from sms.dashboard import cli as dashboard_cli
+from sms.dashboard import views as dashboard_views
+from sms.ledger import admin as ledger_admin
+from sms.ledger import cli as ledger_cli
+from sms.ledger import views as ledger_views
+from sms.lines import admin as lines_admin
+from sms.lines import cli as lines_cli
+from sms.lines import views as lines_views
+from sms.operators import admin as operators_admin
+from sms.operators import cli as operators_cli
+from sms.outbox import admin as outbox_admin
+from sms.outbox import cli as outbox_cli
+from sms.outbox import views as outbox_views
 
-BLUEPRINTS = (accounts_views.bp,)
-COMMANDS = (accounts_cli.commands,)
+WEB_PARTS = (limits, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
+BLUEPRINTS = (
+    dashboard_views.bp,
+    outbox_views.bp,
+    lines_views.bp,
+    billing_views.bp,
+    ledger_views.bp,
+    accounts_views.bp,
+    outbox_admin.bp,
+    operators_admin.bp,
+    lines_admin.bp,
+    billing_admin.bp,
+    ledger_admin.bp,
+    accounts_admin.bp,
+)
+COMMANDS = (
+    *accounts_cli.COMMANDS,
+    *ledger_cli.COMMANDS,
+    *operators_cli.COMMANDS,
+    *lines_cli.COMMANDS,
+    *billing_cli.COMMANDS,
+    *outbox_cli.COMMANDS,
+    *dashboard_cli.COMMANDS,
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -24,10 +63,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=chosen.public_url.startswith("https://"),
+        SESSION_COOKIE_SECURE=chosen.is_https,
+        SESSION_COOKIE_NAME="__Host-session" if chosen.is_https else "session",
     )
     db.init_app(app, chosen)
-    for part in (i18n, filters, htmx, forms, nav, failures, security, guards):
+    for part in WEB_PARTS:
         part.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -1,0 +1,5 @@
+"""Pages of sign-in, sign-up and one's own account."""
+
+from flask import Blueprint
+
+bp = Blueprint("accounts", __name__)

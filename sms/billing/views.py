@@ -1,0 +1,5 @@
+"""What sending costs, and what comes back."""
+
+from flask import Blueprint
+
+bp = Blueprint("billing", __name__)

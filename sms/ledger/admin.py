@@ -1,0 +1,5 @@
+"""Staff pages of an account's money."""
+
+from flask import Blueprint
+
+bp = Blueprint("ledger_admin", __name__)

@@ -1,0 +1,5 @@
+"""The statement."""
+
+from flask import Blueprint
+
+bp = Blueprint("ledger", __name__)

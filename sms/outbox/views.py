@@ -1,0 +1,5 @@
+"""Pages of sending."""
+
+from flask import Blueprint
+
+bp = Blueprint("outbox", __name__)
