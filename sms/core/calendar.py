@@ -1,0 +1,70 @@
+"""Days and moments as people in Iran write them: Jalali in Persian, ISO in English, always on Tehran's clock."""
+
+import re
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+from persiantools.digits import en_to_fa
+from persiantools.jdatetime import JalaliDate
+
+from sms.core.errors import SmsError
+from sms.core.text import N_
+
+TEHRAN = ZoneInfo("Asia/Tehran")
+_DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
+_DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
+_FIRST_GREGORIAN_YEAR = 1700  # no Jalali year anybody types is as high
+
+
+class NotADay(SmsError):
+    """The text is not a day of the calendar."""
+
+
+def start_of_day(day: date) -> datetime:
+    """The moment a day begins in Tehran."""
+    return datetime.combine(day, time(), tzinfo=TEHRAN)
+
+
+def day_of(moment: datetime) -> date:
+    """The day it is in Tehran at a moment."""
+    return moment.astimezone(TEHRAN).date()
+
+
+def day_text(day: date, language: str) -> str:
+    """1405/09/03 in Persian digits, or 2026-11-24."""
+    if language != "fa":
+        return day.isoformat()
+    return en_to_fa(JalaliDate(day).strftime("%Y/%m/%d"))
+
+
+def clock_text(moment: datetime, language: str) -> str:
+    """Hours and minutes in Tehran."""
+    text = moment.astimezone(TEHRAN).strftime("%H:%M")
+    return en_to_fa(text) if language == "fa" else text
+
+
+def moment_text(moment: datetime, language: str) -> str:
+    """Day and time to the second, in Tehran."""
+    here = moment.astimezone(TEHRAN)
+    text = here.strftime("%H:%M:%S")
+    return f"{day_text(here.date(), language)} {en_to_fa(text) if language == 'fa' else text}"
+
+
+def parse_day(text: str, language: str) -> date:
+    """The day somebody typed, in either calendar (the year tells which); raises NotADay."""
+    found = _DAY.fullmatch(text.translate(_DIGITS).strip())
+    if found is None:
+        raise NotADay(_hint(language), text=text[:20])
+    year, month, day = map(int, found.groups())
+    try:
+        if year >= _FIRST_GREGORIAN_YEAR:
+            return date(year, month, day)
+        return date.fromordinal(JalaliDate(year, month, day).toordinal())
+    except ValueError:
+        raise NotADay(N_("“%(text)s” is not a day of the calendar."), text=text[:20]) from None
+
+
+def _hint(language: str) -> str:
+    if language == "fa":
+        return N_("“%(text)s” is not a day; write it like 1405/09/03.")
+    return N_("“%(text)s” is not a day; write it like 2026-11-24.")
