@@ -25,7 +25,7 @@ class Account(Model):
 
 
 class User(Model):
-    """Somebody who signs in; belongs to one account. States Flask-Login's few attributes itself."""
+    """Somebody who signs in; belongs to one account."""
 
     __tablename__ = "accounts_user"
 
@@ -40,6 +40,7 @@ class User(Model):
     is_active: Mapped[bool]
     created_at: Mapped[Moment]
     password_changed_at: Mapped[Moment]
+    password_expires_at: Mapped[Moment | None]
 
 
 class Session(Model):

@@ -1,0 +1,17 @@
+"""A password that staff made for somebody opens the panel once, and only for some days."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """NULL: the user chose the password."""
+    op.execute(
+        """
+        ALTER TABLE accounts_user ADD COLUMN password_expires_at timestamptz;
+        COMMENT ON COLUMN accounts_user.password_expires_at IS
+            'set for a password somebody else made: to be changed at sign-in, worthless after this moment';
+        """
+    )
