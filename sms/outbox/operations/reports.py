@@ -4,16 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
-from sms.billing.queries import RefundResolver, refund_rules
-from sms.core.db import copy_in, copy_text, execute, row, rows, scalar
-from sms.core.money import share
+from sms.core.db import copy_in, copy_text, execute, rows, scalar
 from sms.operators.contract import Report
 from sms.operators.rules import Outcome
-from sms.outbox.operations.counters import add_to_batches, lock_batches, touch
-from sms.outbox.rules import next_poll, refund_due_at, runs
+from sms.outbox.operations.counters import lock_batches, touch
+from sms.outbox.operations.outcomes import Final, apply, overrule
+from sms.outbox.rules import next_poll, runs
 
 UNMATCHED_HOURS = 72
 
@@ -33,36 +31,6 @@ FROM outbox_message m JOIN outbox_submission s ON s.message_id = m.id
 WHERE m.id BETWEEN :low AND :high AND s.message_id BETWEEN :low AND :high
   AND m.batch_id = ANY(:batch_ids) AND m.outcome IS NULL
 ORDER BY m.id
-"""
-
-# One HOT update a message in its life. A report for a message that has its outcome changes nothing here.
-_APPLY = """
-UPDATE outbox_message m SET outcome = CAST(n.outcome AS outbox_outcome), code = n.code, final_at = :at
-FROM unnest(CAST(:ids AS bigint[]), CAST(:outcomes AS text[]), CAST(:codes AS text[])) AS n (id, outcome, code)
-WHERE m.id = n.id AND m.id BETWEEN :low AND :high AND m.outcome IS NULL
-RETURNING m.id, m.batch_id, m.campaign_id, m.account_id, m.line_id, m.network_id, m.price_mrial, m.cost_mrial, n.outcome
-"""
-
-# Delivered may overrule a failure, never the other way; once the refund is posted, it stays and the conflict is
-# counted.
-_OVERRULE = """
-WITH was AS (
-    SELECT m.id, m.batch_id, m.campaign_id, m.outcome::text AS outcome FROM outbox_message m
-    WHERE m.id = ANY(:ids) AND m.id BETWEEN :low AND :high
-      AND m.outcome IN ('undelivered', 'not_in_network', 'blocked', 'filtered', 'out_of_hours', 'expired')
-      AND NOT EXISTS (SELECT FROM outbox_refund r WHERE r.message_id = m.id AND r.transfer_id IS NOT NULL)
-    ORDER BY m.id FOR UPDATE OF m
-)
-UPDATE outbox_message m SET outcome = 'delivered', final_at = :at, code = NULL FROM was
-WHERE m.id = was.id AND m.id BETWEEN :low AND :high RETURNING m.id, m.batch_id, m.campaign_id, was.outcome AS earlier
-"""
-
-_FORGET_REFUNDS = """
-WITH gone AS (
-    DELETE FROM outbox_refund WHERE message_id = ANY(:ids) AND transfer_id IS NULL RETURNING campaign_id, amount_mrial
-)
-UPDATE outbox_campaign c SET refund_due_mrial = refund_due_mrial - g.amount, refund_due_count = refund_due_count - g.n
-FROM (SELECT campaign_id, sum(amount_mrial) AS amount, count(*) AS n FROM gone GROUP BY 1) g WHERE c.id = g.campaign_id
 """
 
 _MATCH = """
@@ -245,7 +213,7 @@ def apply_waiting(*, most: int, at: datetime) -> int:
         if report.outcome and report.message_id is not None
     ]
     ended = set(apply(final, at=at))
-    overruled = _overrule([each for each in final if each.message_id not in ended], at=at)
+    overruled = overrule([each for each in final if each.message_id not in ended], at=at)
     per_set = Counter(report.set_id for report in matched if report.message_id in ended)
     for set_id in set_ids:
         _set_applied(set_id, applied=per_set[set_id], conflicts=overruled if set_id == set_ids[0] else 0, at=at)
@@ -294,123 +262,8 @@ def match_again(*, most: int, at: datetime) -> int:
     )
     final = [Final(report.message_id, Outcome(report.outcome), report.code) for report in found if report.outcome]
     ended = set(apply(final, at=at))
-    _overrule([each for each in final if each.message_id not in ended], at=at)
+    overrule([each for each in final if each.message_id not in ended], at=at)
     execute(
         "DELETE FROM outbox_report_unmatched WHERE received_at < :before", before=at - timedelta(hours=UNMATCHED_HOURS)
     )
     return len(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """The outcome a report states for a message."""
-
-    message_id: int
-    outcome: Outcome
-    code: str
-
-
-def apply(finals: Sequence[Final], *, at: datetime) -> list[int]:
-    """Give messages their outcome, count it, and note the refunds that follow by rule; returns the ids of those it
-    was news to."""
-    first: dict[int, Final] = {}
-    for final in finals:
-        # Two reports of one message in a set: delivered wins, else the first.
-        if final.message_id not in first or final.outcome is Outcome.DELIVERED:
-            first[final.message_id] = final
-    if not first:
-        return []
-    ids = sorted(first)
-    ended = rows(
-        _APPLY,
-        ids=ids,
-        outcomes=[str(first[message_id].outcome) for message_id in ids],
-        codes=[first[message_id].code or None for message_id in ids],
-        low=ids[0],
-        high=ids[-1],
-        at=at,
-    )
-    add_to_batches(Counter((message.batch_id, Outcome(message.outcome)) for message in ended))
-    note_refunds([message for message in ended if message.outcome != Outcome.DELIVERED], at=at)
-    touch({message.campaign_id for message in ended})
-    return [message.id for message in ended]
-
-
-def _overrule(finals: Sequence[Final], *, at: datetime) -> int:
-    ids = sorted({final.message_id for final in finals if final.outcome is Outcome.DELIVERED})
-    if not ids:
-        return 0
-    changed = rows(_OVERRULE, ids=ids, low=ids[0], high=ids[-1], at=at)
-    counted: Counter[tuple[int, Outcome]] = Counter()
-    for message in changed:
-        counted[message.batch_id, Outcome.DELIVERED] += 1
-        counted[message.batch_id, Outcome(message.earlier)] -= 1
-    add_to_batches(counted)
-    execute(_FORGET_REFUNDS, ids=[message.id for message in changed])
-    touch({message.campaign_id for message in changed})
-    return len(changed)
-
-
-@lru_cache(maxsize=1024)
-def _resolver(line_id: int, accepted_at: datetime) -> RefundResolver:
-    """The rules that were valid when a campaign was accepted; dated rows do not change afterwards."""
-    return refund_rules(line_ids=[line_id], at=accepted_at)
-
-
-def note_refunds(ended: Sequence[Any], *, at: datetime) -> None:
-    """Write down what is to be refunded, and when, for messages that ended so and were charged."""
-    due: list[tuple[Any, int, int, int, datetime]] = []
-    accepted = _accepted_at({message.campaign_id for message in ended})
-    sent = _sent_at({message.batch_id for message in ended})
-    for message in ended:
-        resolver = _resolver(message.line_id, accepted[message.campaign_id])
-        rule = resolver.rule(line_id=message.line_id, network_id=message.network_id, outcome=Outcome(message.outcome))
-        if rule is None or not message.price_mrial or not rule.percent:
-            continue
-        due_at = refund_due_at(sent_at=sent[message.batch_id], delay_seconds=rule.delay_seconds, at=at)
-        amount = share(message.price_mrial, percent=rule.percent)
-        due.append((message, rule.id, amount, share(message.cost_mrial, percent=rule.percent), due_at))
-    _insert_refunds(due)
-
-
-def _accepted_at(campaign_ids: set[int]) -> dict[int, datetime]:
-    found = rows("SELECT id, accepted_at FROM outbox_campaign WHERE id = ANY(:ids)", ids=sorted(campaign_ids))
-    return {campaign.id: campaign.accepted_at for campaign in found}
-
-
-def _sent_at(batch_ids: set[int]) -> dict[int, datetime]:
-    found = rows("SELECT id, submitted_at FROM outbox_batch WHERE id = ANY(:ids)", ids=sorted(batch_ids))
-    return {batch.id: batch.submitted_at for batch in found}
-
-
-def _insert_refunds(due: Sequence[tuple[Any, int, int, int, datetime]]) -> None:
-    if not due:
-        return
-    row(
-        """WITH made AS (
-               INSERT INTO outbox_refund (message_id, account_id, campaign_id, rule_id, outcome, amount_mrial,
-               cost_mrial, due_at)
-               SELECT n.id, n.account_id, n.campaign_id, n.rule_id, CAST(n.outcome AS outbox_outcome), n.amount,
-               n.cost, n.due_at
-               FROM unnest(CAST(:ids AS bigint[]), CAST(:accounts AS bigint[]), CAST(:campaigns AS bigint[]),
-                           CAST(:rules AS int[]), CAST(:outcomes AS text[]), CAST(:amounts AS bigint[]),
-                           CAST(:costs AS bigint[]),
-                           CAST(:due AS timestamptz[])) AS n (id, account_id, campaign_id, rule_id, outcome,
-                           amount, cost, due_at)
-               ON CONFLICT (message_id) DO NOTHING RETURNING campaign_id, amount_mrial
-           ), more AS (
-               UPDATE outbox_campaign c
-               SET refund_due_mrial = refund_due_mrial + m.amount, refund_due_count = refund_due_count + m.n
-               FROM (SELECT campaign_id, sum(amount_mrial) AS amount, count(*) AS n FROM made GROUP BY 1) m
-               WHERE c.id = m.campaign_id
-           )
-           SELECT count(*) AS n FROM made""",
-        ids=[message.id for message, *_ in due],
-        accounts=[message.account_id for message, *_ in due],
-        campaigns=[message.campaign_id for message, *_ in due],
-        rules=[rule_id for _, rule_id, *_ in due],
-        outcomes=[message.outcome for message, *_ in due],
-        amounts=[amount for _, _, amount, _, _ in due],
-        costs=[cost for *_, cost, _ in due],
-        due=[due_at for *_, due_at in due],
-    )
