@@ -1,4 +1,4 @@
-"""A password that staff made for somebody opens the panel once, and only for some days."""
+"""A password that staff made for somebody opens the panel once, and only for some days; the audit is read by action."""
 
 from alembic import op
 
@@ -13,5 +13,6 @@ def upgrade() -> None:
         ALTER TABLE accounts_user ADD COLUMN password_expires_at timestamptz;
         COMMENT ON COLUMN accounts_user.password_expires_at IS
             'set for a password somebody else made: to be changed at sign-in, worthless after this moment';
+        CREATE INDEX ix_accounts_audit_action ON accounts_audit (action, id);
         """
     )
