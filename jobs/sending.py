@@ -25,7 +25,7 @@ from sms.operators.contract import (
     Unanswered,
     Unreachable,
 )
-from sms.operators.models import Gateway
+from sms.operators.queries import GatewayWay
 from sms.operators.rules import Outcome
 from sms.outbox.operations import dispatch, unknown
 from sms.outbox.operations.dispatch import Claimed, Result
@@ -37,14 +37,23 @@ _RETRY_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Sender:
-    """Drains one gateway's queue until it is empty, the gateway fails, or `seconds` are over."""
+    """Drains one gateway's queue until it is empty, the gateway fails, or `seconds` are over.
 
-    gateway: Gateway
+    A gateway that failed last time is tried with a single batch first: an operator that takes everything and answers
+    nothing costs one batch of unknown fate a try, not all that the gateway could carry.
+    """
+
+    gateway: GatewayWay
     adapter: Operator
     seconds: float = 60.0
     pool: ThreadPoolExecutor = field(init=False)
     flying: set[Future[Result]] = field(default_factory=set)
+    is_trying: bool = field(init=False)
     is_stopped: bool = False
+    has_noted: bool = False
+
+    def __post_init__(self) -> None:
+        self.is_trying = self.gateway.failure_count > 0
 
     def run(self) -> int:
         """Send; returns the number of batches handed over."""
@@ -60,16 +69,31 @@ class Sender:
 
     def _launch(self) -> None:
         """Claim as much as there is room for: what is sent and not yet stored stays bounded."""
-        room = 2 * self.gateway.concurrency - len(self.flying)
-        if room < self.gateway.concurrency:
+        room = self._room()
+        if not room:
             return
+        claimed_at = time.monotonic()
         with transaction():
             claimed = dispatch.claim(gateway_id=self.gateway.id, most=room, lease_seconds=self.gateway.lease_seconds)
         if not claimed:
             return
         with transaction():
             marked = dispatch.mark_wire(claimed, timeout_seconds=self.gateway.timeout_seconds)
-        self.flying |= {self.pool.submit(hand_over, self.adapter, batch) for batch in marked}
+        # A batch may wait for a thread; begun later than this, its answer could come after its lease has ended.
+        begin_before = claimed_at + self.gateway.lease_seconds - self.gateway.timeout_seconds
+        self.flying |= {self.pool.submit(self._send, batch, begin_before) for batch in marked}
+
+    def _room(self) -> int:
+        if self.is_trying:
+            return 0 if self.flying else 1
+        room = 2 * self.gateway.concurrency - len(self.flying)
+        return room if room >= self.gateway.concurrency else 0
+
+    def _send(self, batch: Claimed, begin_before: float) -> Result:
+        """In a thread: hand a batch over, or leave it when the gateway failed meanwhile or its lease runs short."""
+        if self.is_stopped or time.monotonic() > begin_before:
+            return Result(batch, is_unsent=True)
+        return hand_over(self.adapter, batch)
 
     def _land(self) -> int:
         done, waiting = wait(self.flying, return_when=FIRST_COMPLETED)
@@ -77,8 +101,9 @@ class Sender:
             done, _ = wait(self.flying, timeout=_GATHER_SECONDS)
         self.flying -= done
         results = [future.result() for future in done]
+        self.is_stopped = self.is_stopped or any(result.error is not None for result in results)
         self._store(results)
-        return len(results)
+        return sum(not result.is_unsent for result in results)
 
     def _store(self, results: Sequence[Result]) -> None:
         with transaction():
@@ -94,17 +119,19 @@ class Sender:
         self._note_health(results)
 
     def _note_health(self, results: Sequence[Result]) -> None:
-        failure = next((result.error for result in results if result.error is not None), None)
-        if failure is None:
-            if self.gateway.failure_count:
-                with transaction():
-                    operators.note_success(gateway_id=self.gateway.id, at=clock.now())
-                    self.gateway.failure_count = 0
-            return
-        log.warning("gateway %s: %s", self.gateway.id, type(failure).__name__)
-        with transaction():
-            operators.note_failure(gateway_id=self.gateway.id, error=failure, at=clock.now())
-        self.is_stopped = True
+        """One failure a job, however many threads met it; but what stops the gateway is always heard."""
+        errors = [result.error for result in results if result.error is not None]
+        stopping = next((error for error in errors if operators.stop_reason(error)), None)
+        error = stopping or (errors[0] if errors and not self.has_noted else None)
+        if error is not None:
+            self.has_noted = True
+            log.warning("gateway %s: %s", self.gateway.id, type(error).__name__)
+            with transaction():
+                operators.note_failure(gateway_id=self.gateway.id, error=error, at=clock.now())
+        elif self.is_trying and any(result.answers for result in results):
+            with transaction():
+                operators.note_success(gateway_id=self.gateway.id, at=clock.now())
+            self.is_trying = False
 
 
 def hand_over(adapter: Operator, batch: Claimed) -> Result:
@@ -128,7 +155,7 @@ def hand_over(adapter: Operator, batch: Claimed) -> Result:
         return Result(batch, answers=_all_refused(batch, error))
     except Exception as error:
         log.exception("adapter failed")
-        return Result(batch, error=SmsError(f"{type(error).__name__}"))
+        return Result(batch, error=SmsError(operators.ADAPTER_FAILED, kind=type(error).__name__))
 
 
 def _by_id(answers: Sequence[Answer]) -> dict[int, Answer]:
@@ -145,11 +172,16 @@ def _all_refused(batch: Claimed, error: Refused) -> dict[int, Answer]:
 def drain(gateway_id: int) -> int:
     """Send what waits for a gateway, if it may send now; returns the number of batches handed over."""
     gateway = operator_queries.sendable_gateway(gateway_id, at=clock.now())
-    if gateway is None:
-        release()
-        return 0
-    adapter = operator_queries.open_adapter(gateway, seal_key=settings().seal_key)
     release()
+    if gateway is None:
+        return 0
+    try:
+        adapter = operator_queries.open_adapter(gateway, seal_key=settings().seal_key)
+    except SmsError as error:
+        log.warning("gateway %s cannot be opened: %s", gateway_id, type(error).__name__)
+        with transaction():
+            operators.note_failure(gateway_id=gateway_id, error=error, at=clock.now())
+        return 0
     try:
         return Sender(gateway, adapter).run()
     finally:
