@@ -1,0 +1,170 @@
+"""Reads of lines: what an account may send from, and what staff look after."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from sms.core.db import row, rows
+from sms.core.errors import NotFound
+from sms.core.text import N_
+from sms.operators.queries import batch_size_of
+
+NO_SUCH_LINE = N_("There is no such line.")
+
+
+@dataclass(frozen=True, slots=True)
+class UsableLine:
+    """A line an account may send from now; `batch_size` is how many recipients its gateway takes at once."""
+
+    id: int
+    number: str
+    operator_id: int
+    operator_code: str
+    operator_name_fa: str
+    operator_name_en: str
+    colour: str
+    gateway_id: int
+    batch_size: int
+    joined_units: int
+    kind: str
+    alias: str
+
+
+# Own lines first, then the public ones.
+_USABLE = """
+SELECT l.id, l.number, o.id AS operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa,
+       o.name_en AS operator_name_en, o.colour, l.gateway_id, g.batch_size, g.adapter, l.joined_units, l.kind, l.alias
+FROM lines_line l JOIN operators_operator o ON o.id = l.operator_id JOIN operators_gateway g ON g.id = l.gateway_id
+WHERE l.is_active AND (l.account_id = :account_id OR l.kind = 'public')
+"""
+
+
+def usable_lines(account_id: int) -> list[UsableLine]:
+    """The lines an account may send from: its own dedicated ones first, then the public ones, each by number."""
+    found = rows(_USABLE + "ORDER BY l.kind = 'public', o.code, l.number", account_id=account_id)
+    return [_usable(line) for line in found]
+
+
+def usable_line(account_id: int, line_id: int) -> UsableLine | None:
+    """One of them; None when it is switched off, not there or somebody else's."""
+    found = row(_USABLE + "AND l.id = :line_id", account_id=account_id, line_id=line_id)
+    return _usable(found) if found else None
+
+
+def usable_line_by_number(account_id: int, number: str) -> UsableLine | None:
+    """One of them by its digits; None when it is switched off, not there or somebody else's."""
+    found = row(_USABLE + "AND l.number = :number", account_id=account_id, number=number)
+    return _usable(found) if found else None
+
+
+def _usable(found: Row[Any]) -> UsableLine:
+    facts = dict(found._mapping)
+    facts["batch_size"] = batch_size_of(facts.pop("adapter"), facts["batch_size"])
+    return UsableLine(**facts)
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """A line as pages show it."""
+
+    id: int
+    number: str
+    kind: str
+    service_class: str
+    alias: str
+    is_active: bool
+    joined_units: int
+    created_at: datetime
+    account_id: int | None
+    account_name: str | None
+    operator_id: int
+    operator_code: str
+    operator_name_fa: str
+    operator_name_en: str
+    colour: str
+    gateway_id: int
+    gateway_name: str
+
+
+_VIEW = """
+SELECT l.id, l.number, l.kind, l.service_class, l.alias, l.is_active, l.joined_units, l.created_at, l.account_id,
+       a.name AS account_name, o.id AS operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa,
+       o.name_en AS operator_name_en, o.colour, g.id AS gateway_id, g.name AS gateway_name
+FROM lines_line l JOIN operators_operator o ON o.id = l.operator_id JOIN operators_gateway g ON g.id = l.gateway_id
+LEFT JOIN accounts_account a ON a.id = l.account_id
+"""
+
+
+def account_lines(account_id: int) -> list[LineView]:
+    """All dedicated lines of an account, also those switched off, by operator and number."""
+    return [
+        LineView(**found._mapping)
+        for found in rows(_VIEW + "WHERE l.account_id = :id ORDER BY o.code, l.number", id=account_id)
+    ]
+
+
+def public_lines() -> list[LineView]:
+    """The public lines that are on, by operator and number."""
+    found = rows(_VIEW + "WHERE l.kind = 'public' AND l.is_active ORDER BY o.code, l.number")
+    return [LineView(**line._mapping) for line in found]
+
+
+def account_line(account_id: int, line_id: int) -> LineView:
+    """One dedicated line of an account; raises NotFound, also for somebody else's."""
+    found = row(_VIEW + "WHERE l.id = :line_id AND l.account_id = :account_id", line_id=line_id, account_id=account_id)
+    if found is None:
+        raise NotFound(NO_SUCH_LINE)
+    return LineView(**found._mapping)
+
+
+def line(line_id: int) -> LineView:
+    """Any line, for staff; raises NotFound."""
+    found = row(_VIEW + "WHERE l.id = :id", id=line_id)
+    if found is None:
+        raise NotFound(NO_SUCH_LINE)
+    return LineView(**found._mapping)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFilter:
+    """What the staff's list is narrowed to; `number` is its beginning, `owner` is "free" or "taken"."""
+
+    operator_id: int | None = None
+    kind: str = ""
+    owner: str = ""
+    is_active: bool | None = None
+    number: str = ""
+
+
+_FILTERED = """
+WHERE (CAST(:before AS int) IS NULL OR l.id < :before)
+  AND (CAST(:operator_id AS int) IS NULL OR l.operator_id = :operator_id)
+  AND (:kind = '' OR l.kind = :kind)
+  AND (:owner = '' OR (l.kind = 'dedicated' AND (l.account_id IS NULL) = (:owner = 'free')))
+  AND (CAST(:is_active AS boolean) IS NULL OR l.is_active = :is_active)
+  AND starts_with(l.number, :number)
+ORDER BY l.id DESC LIMIT :most
+"""
+
+
+def lines_page(wanted: LineFilter, *, before: int | None, most: int) -> list[LineView]:
+    """The newest lines that fit, older than line `before`."""
+    found = rows(
+        _VIEW + _FILTERED,
+        before=before,
+        operator_id=wanted.operator_id,
+        kind=wanted.kind,
+        owner=wanted.owner,
+        is_active=wanted.is_active,
+        number=wanted.number,
+        most=most,
+    )
+    return [LineView(**line._mapping) for line in found]
+
+
+def gateways_of(operator_id: int) -> Sequence[Row[Any]]:
+    """Our gateways (id, name) at an operator."""
+    return rows("SELECT id, name FROM operators_gateway WHERE operator_id = :id ORDER BY name", id=operator_id)
