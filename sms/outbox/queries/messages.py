@@ -1,7 +1,10 @@
-"""Reads about messages: keyset pages by id, a period is a range of ids, nothing is counted at page time."""
+"""Reads about messages: keyset pages by id, a period is a range of ids, nothing is counted at page time.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+A page is found first (its ids) and read afterwards. What is rare is not searched for among millions of messages: the
+counts on campaigns and batches say where it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,14 +16,99 @@ from sms.operators.rules import Outcome
 from sms.outbox.rules import COUNT_COLUMNS, Progress
 
 _MAX_ID = 2**62
-_EXPORT_ROWS = 5_000
+_MOST_BY_FATE = 2_000  # what one look for a fate brings: it goes through no more campaigns and batches than that
+_NEVER_SENT = (Outcome.INVALID, Outcome.DUPLICATE, Outcome.OPTED_OUT)  # may be known before anything is sent
+
+_COLUMNS = """
+SELECT m.id, m.campaign_id, m.row_number, m.recipient, m.given, m.network_id, m.line_id, m.parts, m.price_mrial,
+       m.outcome::text AS outcome, m.code, m.final_at, l.number AS line_number, o.code AS operator_code, o.colour,
+       left(c.body, 120) AS body, c.title, c.accepted_at,
+       b.id AS batch_id, b.state AS batch_state, b.attempt, b.submitted_at, b.wire_at, b.gateway_id,
+       u.message_id IS NOT NULL AS is_unknown, u.wire_at AS unknown_since,
+       EXISTS (SELECT FROM outbox_submission s WHERE s.message_id = m.id) AS is_charged,
+       r.amount_mrial AS refund_mrial, r.due_at AS refund_due_at, r.transfer_id AS refund_transfer_id
+FROM outbox_message m
+JOIN lines_line l ON l.id = m.line_id
+JOIN operators_operator o ON o.id = l.operator_id
+JOIN outbox_campaign c ON c.id = m.campaign_id
+LEFT JOIN outbox_batch b ON b.id = m.batch_id
+LEFT JOIN outbox_unknown u ON u.message_id = m.id
+LEFT JOIN outbox_refund r ON r.message_id = m.id
+"""
+
+_READ = _COLUMNS + "WHERE m.id = ANY(:ids) AND m.id BETWEEN :low AND :high ORDER BY m.id DESC"
+
+_NEWEST = """
+SELECT id FROM outbox_message WHERE account_id = :account_id AND id >= :low AND id < :high
+ORDER BY id DESC LIMIT :most
+"""
+
+_BY_RECIPIENT = """
+SELECT m.id FROM outbox_message m LEFT JOIN outbox_batch b ON b.id = m.batch_id
+WHERE m.account_id = :account_id AND m.recipient = :recipient AND m.id >= :low AND m.id < :high {and_more}
+ORDER BY m.id DESC LIMIT :most
+"""
+
+_CAMPAIGNS = """
+SELECT id, first_id, last_id, {count} AS found FROM outbox_campaign
+WHERE account_id = :account_id AND first_id < :high AND last_id >= :low {and_more}
+ORDER BY first_id DESC LIMIT :most
+"""
+
+_OF_CAMPAIGNS = """
+SELECT found.id FROM unnest(CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[])) AS c (first_id, last_id)
+CROSS JOIN LATERAL (
+    SELECT x.id FROM outbox_message x
+    WHERE x.account_id = :account_id AND x.id BETWEEN greatest(c.first_id, :low) AND least(c.last_id, :high - 1)
+    ORDER BY x.id DESC LIMIT :most
+) found ORDER BY found.id DESC LIMIT :most
+"""
+
+# The batches that hold the newest `most` of what is looked for, and the lowest id down to which that is so. Batches
+# overlap where messages were sent again in a batch of their own, so all that reach above that id are taken.
+_BATCHES = """
+WITH fit AS MATERIALIZED (
+    SELECT b.id, b.first_id, b.last_id, {count} AS found FROM outbox_batch b
+    WHERE b.campaign_id = ANY(:campaign_ids) AND {count} > 0 AND b.first_id < :high AND b.last_id >= :low {and_more}
+), newest AS (
+    SELECT first_id, found FROM fit WHERE last_id < :high ORDER BY first_id DESC LIMIT :most
+), reached AS (
+    SELECT first_id, sum(found) OVER (ORDER BY first_id DESC) AS together FROM newest
+), lowest AS (
+    SELECT coalesce(max(first_id), :low) AS lowest_id FROM reached WHERE together >= :most
+)
+SELECT fit.id, fit.first_id, fit.last_id, lowest_id FROM fit, lowest WHERE fit.last_id >= lowest_id
+"""
+
+_OF_BATCHES = """
+SELECT found.id FROM unnest(CAST(:batches AS bigint[]), CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[]))
+    AS b (id, first_id, last_id)
+CROSS JOIN LATERAL (
+    SELECT m.id FROM outbox_message m
+    WHERE m.id BETWEEN greatest(b.first_id, :low) AND least(b.last_id, :high - 1) AND m.batch_id = b.id AND {fits}
+    ORDER BY m.id DESC LIMIT :most
+) found ORDER BY found.id DESC LIMIT :most
+"""
+
+_NEVER_SENT_ONES = """
+SELECT found.id FROM unnest(CAST(:campaign_ids AS bigint[]), CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[]))
+    AS c (id, first_id, last_id)
+CROSS JOIN LATERAL (
+    SELECT m.id FROM outbox_message m
+    WHERE m.campaign_id = c.id AND m.batch_id IS NULL AND {fits}
+      AND m.id BETWEEN greatest(c.first_id, :low) AND least(c.last_id, :high - 1)
+    ORDER BY m.id DESC LIMIT :most
+) found ORDER BY found.id DESC LIMIT :most
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """What a list of messages is narrowed to; moments are half-open, [since, until)."""
+    """What a list of messages is narrowed to; moments are half-open, [since, until). `state` is a Progress, `outcome`
+    an Outcome; no message has both."""
 
     campaign_id: int | None = None
+    state: str = ""
     outcome: str = ""
     line_id: int | None = None
     recipient: int | None = None
@@ -28,109 +116,172 @@ class MessageFilter:
     until: datetime | None = None
 
 
-_COLUMNS = """
-SELECT m.id, m.campaign_id, m.row_number, m.recipient, m.given, m.network_id, m.line_id, m.parts, m.price_mrial,
-       m.outcome::text AS outcome, m.code, m.final_at, b.state AS batch_state, b.submitted_at, b.wire_at,
-       EXISTS (SELECT FROM outbox_unknown u WHERE u.message_id = m.id) AS is_unknown,
-       r.amount_mrial AS refund_mrial, r.due_at AS refund_due_at, r.transfer_id AS refund_transfer_id
-FROM outbox_message m
-LEFT JOIN outbox_batch b ON b.id = m.batch_id
-LEFT JOIN outbox_refund r ON r.message_id = m.id
-"""
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A fate put as SQL: how a batch counts it, which batches to look at, which of their messages fit."""
 
-_PAGE = (
-    _COLUMNS  # noqa: S608 - the names put in are our own enum
-    + """
-WHERE m.id IN (
-    SELECT id FROM outbox_message
-    WHERE account_id = :account_id AND id >= :low AND id < :high
-      AND (CAST(:campaign_id AS bigint) IS NULL OR campaign_id = :campaign_id)
-      AND (CAST(:line_id AS int) IS NULL OR line_id = :line_id)
-      AND (CAST(:recipient AS bigint) IS NULL OR recipient = :recipient)
-    ORDER BY id DESC LIMIT :most)
-  AND m.id >= :low AND m.id < :high
-ORDER BY m.id DESC
-"""
-)
+    count: str
+    fits: str
+    and_batch: str = ""
 
-# A rare outcome is not searched for among millions of messages: the counts on campaigns and batches say where it is.
-_BY_OUTCOME = (
-    _COLUMNS  # noqa: S608 - the names put in are our own enum
-    + """
-JOIN (
-    SELECT found.id FROM outbox_campaign c
-    CROSS JOIN LATERAL (
-        SELECT b.id, b.first_id, b.last_id FROM outbox_batch b
-        WHERE b.campaign_id = c.id AND b.{column} > 0 AND b.first_id < :high AND b.last_id >= :low ORDER BY b.id DESC
-    ) batch
-    CROSS JOIN LATERAL (
-        SELECT x.id FROM outbox_message x
-        WHERE x.id BETWEEN batch.first_id AND batch.last_id AND x.batch_id = batch.id AND x.outcome = '{outcome}'
-          AND x.id >= :low AND x.id < :high AND (CAST(:recipient AS bigint) IS NULL OR x.recipient = :recipient)
-        ORDER BY x.id DESC
-    ) found
-    WHERE c.account_id = :account_id AND c.first_id < :high AND c.last_id >= :low
-      AND c.counts ? '{outcome}'
-      AND (CAST(:campaign_id AS bigint) IS NULL OR c.id = :campaign_id)
-      AND (CAST(:line_id AS int) IS NULL OR c.line_id = :line_id)
-    ORDER BY c.id DESC, batch.id DESC, found.id DESC LIMIT :most
-) page ON page.id = m.id
-WHERE m.id >= :low AND m.id < :high
-ORDER BY m.id DESC
-"""
-)
 
-# Recipients that were skipped belong to no batch; their campaigns say how many they have of them.
-_SKIPPED = (
-    _COLUMNS  # noqa: S608 - the names put in are our own enum
-    + """
-JOIN (
-    SELECT found.id FROM outbox_campaign c
-    CROSS JOIN LATERAL (
-        SELECT x.id FROM outbox_message x
-        WHERE x.account_id = :account_id AND x.id BETWEEN c.first_id AND c.last_id AND x.campaign_id = c.id
-          AND x.outcome = '{outcome}' AND x.id >= :low AND x.id < :high
-          AND (CAST(:recipient AS bigint) IS NULL OR x.recipient = :recipient)
-        ORDER BY x.id DESC LIMIT :most
-    ) found
-    WHERE c.account_id = :account_id AND c.first_id < :high AND c.last_id >= :low
-      AND c.counts ? '{outcome}'
-      AND (CAST(:campaign_id AS bigint) IS NULL OR c.id = :campaign_id)
-      AND (CAST(:line_id AS int) IS NULL OR c.line_id = :line_id)
-    ORDER BY c.id DESC, found.id DESC LIMIT :most
-) page ON page.id = m.id
-WHERE m.id >= :low AND m.id < :high
-ORDER BY m.id DESC
-"""
-)
+_ENDED = " + ".join(f"b.{column}" for column in COUNT_COLUMNS.values())
+_UNKNOWN = "EXISTS (SELECT FROM outbox_unknown u WHERE u.message_id = m.id)"
+_BY_STATE: dict[str, _Wanted] = {
+    Progress.QUEUED: _Wanted(
+        "b.size", "m.outcome IS NULL", "AND (b.state = 'queued' OR (b.state = 'cancelled' AND b.cancelled_count = 0))"
+    ),
+    Progress.SENDING: _Wanted("b.size", "m.outcome IS NULL", "AND b.state = 'submitting'"),
+    Progress.UNKNOWN: _Wanted("b.unknown_count", f"m.outcome IS NULL AND {_UNKNOWN}"),
+    Progress.WAITING: _Wanted(
+        f"(b.size - b.unknown_count - ({_ENDED}))",
+        f"m.outcome IS NULL AND NOT {_UNKNOWN}",
+        "AND b.state = 'submitted'",
+    ),
+}
+# A campaign that was not settled yet has no counts: all of it is queued. Counts may be a second old.
+_STATE_COUNTS: dict[str, str] = {
+    progress: f"coalesce(CAST(counts->>'{progress}' AS int), {'sendable_count' if progress is Progress.QUEUED else 0})"
+    for progress in Progress
+}
+_BY_OUTCOME: dict[str, _Wanted] = {
+    outcome: _Wanted(f"b.{column}", f"m.outcome = '{outcome}'") for outcome, column in COUNT_COLUMNS.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A campaign in which to look: its ids."""
+
+    id: int
+    first_id: int
+    last_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look for the newest messages of a filter, within [low, high)."""
+
+    account_id: int
+    narrowed: MessageFilter
+    low: int
+    high: int
+    most: int
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """What every statement is given."""
+        return {"low": self.low, "high": self.high, "most": self.most}
+
+    def ids(self) -> list[int]:
+        """The ids, newest first."""
+        narrowed = self.narrowed
+        if narrowed.state and narrowed.outcome:
+            return []
+        if narrowed.recipient is not None:
+            return self._by_recipient()
+        if narrowed.state or narrowed.outcome:
+            return self._by_fate()
+        if narrowed.line_id is not None:
+            return self._by_line()
+        return _ids(_NEWEST, account_id=self.account_id, **self.bounds)
+
+    def _by_recipient(self) -> list[int]:
+        narrowed = self.narrowed
+        more = "AND m.line_id = :line_id " if narrowed.line_id is not None else ""
+        if narrowed.outcome:
+            more += f"AND m.outcome = '{Outcome(narrowed.outcome)}'"
+        if narrowed.state:
+            wanted = _BY_STATE[narrowed.state]
+            more += f"AND {wanted.fits} {wanted.and_batch} AND b.id IS NOT NULL"
+        params: dict[str, object] = {"recipient": narrowed.recipient, **self._line()}
+        return _ids(_BY_RECIPIENT.format(and_more=more), account_id=self.account_id, **params, **self.bounds)
+
+    def _by_line(self) -> list[int]:
+        found = self._campaigns("total_count", "")
+        return self._of(_OF_CAMPAIGNS, found, account_id=self.account_id)
+
+    def _by_fate(self) -> list[int]:
+        narrowed = self.narrowed
+        if narrowed.state:
+            count = _STATE_COUNTS[narrowed.state]
+            campaigns = self._campaigns(count, f"AND closed_at IS NULL AND {count} > 0")
+            return self._in_batches(_BY_STATE[narrowed.state], campaigns)
+        outcome = Outcome(narrowed.outcome)  # from our own list, so it may stand in a statement
+        campaigns = self._campaigns(f"CAST(counts->>'{outcome}' AS int)", f"AND counts ? '{outcome}'")
+        found: list[int] = []
+        if outcome in _BY_OUTCOME:
+            found += self._in_batches(_BY_OUTCOME[outcome], campaigns)
+        if outcome in _NEVER_SENT:
+            statement = _NEVER_SENT_ONES.format(fits=f"m.outcome = '{outcome}'")
+            found += self._of(statement, campaigns, campaign_ids=[place.id for place in campaigns])
+        return sorted(found, reverse=True)[: self.most]
+
+    def _campaigns(self, count: str, and_more: str) -> list[_Place]:
+        """The newest campaigns that together hold `most` of what is looked for; the one named, when one is."""
+        narrowed = self.narrowed
+        if narrowed.campaign_id is not None:
+            return [_Place(narrowed.campaign_id, self.low, self.high - 1)]
+        and_line = "AND line_id = :line_id" if narrowed.line_id is not None else ""
+        statement = _CAMPAIGNS.format(count=count, and_more=f"{and_more} {and_line}")
+        bounds = self.bounds | {"most": self.most + 1}  # one may be cut by `high` and hold nothing below it
+        enough: list[_Place] = []
+        reached = 0
+        for campaign in rows(statement, account_id=self.account_id, **self._line(), **bounds):
+            enough.append(_Place(campaign.id, campaign.first_id, campaign.last_id))
+            reached += campaign.found if campaign.last_id < self.high else 0
+            if reached >= self.most:
+                break
+        return enough
+
+    def _in_batches(self, wanted: _Wanted, campaigns: Sequence[_Place]) -> list[int]:
+        if not campaigns:
+            return []
+        statement = _BATCHES.format(count=wanted.count, and_more=wanted.and_batch)
+        batches = rows(statement, campaign_ids=[place.id for place in campaigns], **self.bounds)
+        look = replace(self, low=max(self.low, batches[0].lowest_id)) if batches else self
+        return look._of(_OF_BATCHES.format(fits=wanted.fits), batches, batches=[batch.id for batch in batches])
+
+    def _of(self, statement: str, places: Sequence[Any], **params: object) -> list[int]:
+        if not places:
+            return []
+        firsts, lasts = [place.first_id for place in places], [place.last_id for place in places]
+        return _ids(statement, firsts=firsts, lasts=lasts, **params, **self.bounds)
+
+    def _line(self) -> dict[str, object]:
+        return {} if self.narrowed.line_id is None else {"line_id": self.narrowed.line_id}
+
+
+def _ids(statement: str, **params: object) -> list[int]:
+    return [found.id for found in rows(statement, **params)]
+
+
+def message_ids(*, account_id: int, narrowed: MessageFilter, before: int | None = None, most: int = 51) -> list[int]:
+    """The ids of a page of messages, newest first, below the id `before`.
+
+    A look for a fate brings `_MOST_BY_FATE` at most; none come only when there are none."""
+    low = first_id_at(narrowed.since) if narrowed.since else 0
+    high = first_id_at(narrowed.until) if narrowed.until else _MAX_ID
+    if narrowed.campaign_id is not None:
+        campaign = row(
+            "SELECT first_id, last_id FROM outbox_campaign WHERE id = :id AND account_id = :account_id",
+            id=narrowed.campaign_id,
+            account_id=account_id,
+        )
+        if campaign is None:
+            return []
+        low, high = max(low, campaign.first_id), min(high, campaign.last_id + 1)
+    high = min(high, before) if before is not None else high
+    most = min(most, _MOST_BY_FATE) if narrowed.state or narrowed.outcome else most
+    return _Look(account_id, narrowed, low, high, most).ids() if low < high else []
 
 
 def messages(
     *, account_id: int, narrowed: MessageFilter, before: int | None = None, most: int = 51
 ) -> Sequence[Row[Any]]:
     """A page of messages, newest first, below the id `before`."""
-    low = first_id_at(narrowed.since) if narrowed.since else 0
-    high = first_id_at(narrowed.until) if narrowed.until else _MAX_ID
-    return rows(
-        _sql(narrowed.outcome),
-        account_id=account_id,
-        campaign_id=narrowed.campaign_id,
-        line_id=narrowed.line_id,
-        recipient=narrowed.recipient,
-        low=low,
-        high=min(high, before) if before is not None else high,
-        most=most,
-    )
-
-
-def _sql(outcome: str) -> str:
-    if not outcome:
-        return _PAGE
-    chosen = Outcome(outcome)  # from our own list, so it may stand in the statement
-    column = COUNT_COLUMNS.get(chosen)
-    if column is None or chosen is Outcome.OPTED_OUT:
-        return _SKIPPED.replace("{outcome}", chosen)
-    return _BY_OUTCOME.replace("{outcome}", chosen).replace("{column}", column)
+    ids = message_ids(account_id=account_id, narrowed=narrowed, before=before, most=most)
+    return rows(_READ, ids=ids, low=ids[-1], high=ids[0]) if ids else []
 
 
 def progress_of(message: Any) -> Progress | None:
@@ -152,23 +303,28 @@ def message(*, account_id: int, message_id: int) -> Row[Any] | None:
 def submissions(*, message_id: int) -> Sequence[Row[Any]]:
     """Every time the operator took a message from us."""
     return rows(
-        """SELECT s.attempt, s.operator_ref, s.submitted_at, g.name AS gateway_name, s.gateway_id FROM
-        outbox_submission s
-           JOIN operators_gateway g ON g.id = s.gateway_id WHERE s.message_id = :id ORDER BY s.attempt""",
+        """SELECT s.attempt, s.operator_ref, s.submitted_at, s.gateway_id FROM outbox_submission s
+           WHERE s.message_id = :id ORDER BY s.attempt""",
         id=message_id,
     )
 
 
-def reports(*, message_id: int) -> Sequence[Row[Any]]:
-    """The raw reports kept of a message."""
+def reports(*, message_id: int, final_at: datetime) -> Sequence[Row[Any]]:
+    """The raw reports that gave a message its outcome: those that arrived within the minute before it."""
     return rows(
-        """SELECT r.code, r.outcome::text AS outcome, r.reported_at, t.received_at, t.source
-           FROM outbox_submission s
-           JOIN outbox_report_set t ON t.gateway_id = s.gateway_id AND t.received_at >= s.submitted_at
-           JOIN outbox_report r ON r.set_id = t.id AND r.operator_ref = s.operator_ref
-           WHERE s.message_id = :id AND t.received_at < s.submitted_at + interval '7 days'
-           ORDER BY t.received_at LIMIT 20""",
+        """WITH taken AS (SELECT gateway_id, operator_ref FROM outbox_submission WHERE message_id = :id),
+           near AS (
+               SELECT id, gateway_id, received_at, source FROM outbox_report_set
+               WHERE gateway_id IN (SELECT gateway_id FROM taken)
+                 AND received_at BETWEEN CAST(:final_at AS timestamptz) - interval '1 minute' AND :final_at
+               ORDER BY received_at DESC LIMIT 20
+           )
+           SELECT r.code, r.outcome::text AS outcome, r.reported_at, near.received_at, near.source
+           FROM near JOIN outbox_report r ON r.set_id = near.id
+           JOIN taken ON taken.gateway_id = near.gateway_id AND taken.operator_ref = r.operator_ref
+           ORDER BY near.received_at""",
         id=message_id,
+        final_at=final_at,
     )
 
 
@@ -176,21 +332,8 @@ def refund(*, message_id: int) -> Row[Any] | None:
     """The refund of a message with the rule it stands on."""
     return row(
         """SELECT r.amount_mrial, r.due_at, r.transfer_id, r.outcome::text AS outcome, b.percent, b.delay_seconds,
-        b.note,
-                  t.posted_at
+               b.note, t.posted_at
            FROM outbox_refund r JOIN billing_refund_rule b ON b.id = r.rule_id
            LEFT JOIN ledger_transfer t ON t.id = r.transfer_id WHERE r.message_id = :id""",
         id=message_id,
     )
-
-
-def export(*, account_id: int, narrowed: MessageFilter) -> Iterator[Sequence[Row[Any]]]:
-    """All messages of a filter in slices, newest first; flat in memory however many there are."""
-    before: int | None = None
-    while True:
-        page = messages(account_id=account_id, narrowed=narrowed, before=before, most=_EXPORT_ROWS)
-        if page:
-            yield page
-        if len(page) < _EXPORT_ROWS:
-            return
-        before = page[-1].id

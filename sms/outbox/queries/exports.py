@@ -1,0 +1,145 @@
+"""Lists as CSV, in slices of lines: flat in memory and quick, whatever their length."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from persiantools.digits import fa_to_en
+from sqlalchemy import Row
+
+from sms.core.calendar import TEHRAN, day_text
+from sms.core.db import release, row, rows
+from sms.core.money import MRIAL_PER_RIAL
+from sms.core.text import N_
+from sms.outbox.queries.messages import MessageFilter, message_ids, progress_of
+
+BOM = "\ufeff"  # by it Excel knows that the file is UTF-8
+_SLICE = 20_000
+
+HEADER: tuple[str, ...] = (
+    N_("Row"),
+    N_("Recipient"),
+    N_("As given"),
+    N_("Network"),
+    N_("Line"),
+    N_("Parts"),
+    N_("Price (rial)"),
+    N_("Outcome"),
+    N_("Operator's code"),
+    N_("Sent at"),
+    N_("Outcome at"),
+    N_("Refund (rial)"),
+    N_("Refund state"),
+    N_("Send"),
+    N_("Message"),
+)
+REFUND_DUE, REFUNDED = N_("Due"), N_("Refunded")
+
+_COLUMNS = """
+SELECT m.row_number, m.recipient, m.given, m.network_id, l.number AS line_number, m.parts, m.price_mrial,
+       m.outcome::text AS outcome, m.code, b.submitted_at, m.final_at, r.amount_mrial, r.due_at, r.transfer_id,
+       m.campaign_id, m.id, b.state AS batch_state, u.message_id IS NOT NULL AS is_unknown
+FROM outbox_message m
+JOIN lines_line l ON l.id = m.line_id
+LEFT JOIN outbox_batch b ON b.id = m.batch_id
+LEFT JOIN outbox_unknown u ON u.message_id = m.id
+LEFT JOIN outbox_refund r ON r.message_id = m.id
+"""
+
+_OF_CAMPAIGN = _COLUMNS + "WHERE m.id BETWEEN :low AND :high AND m.campaign_id = :campaign_id {and_more} ORDER BY m.id"
+_OF_IDS = _COLUMNS + "WHERE m.id BETWEEN :low AND :high AND m.id = ANY(:ids) ORDER BY m.id DESC"
+
+# What a spreadsheet takes for the beginning of a formula, also behind blanks, quotes and separators.
+_FORMULA = frozenset("=+-@\t\r＝＋－＠")
+_SKIPPED_BEFORE = " \"';,\u00a0\u200b\u200e\u200f\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A reader's language for an export: the translation, the calendar, names of networks by id, labels by code."""
+
+    translate: Callable[[str], str]
+    language: str
+    networks: Mapping[int, str]
+    labels: Mapping[str, str]
+
+
+def cell(text: str) -> str:
+    """One quoted cell that no spreadsheet takes for a formula."""
+    text = text.replace("\0", "")
+    meant = text.lstrip(_SKIPPED_BEFORE)
+    if text[:1] in _FORMULA or meant[:1] in _FORMULA:
+        text = f"'{text}"
+    return '"' + text.replace('"', '""') + '"'
+
+
+def of_campaign(*, account_id: int, campaign_id: int, words: Words, outcome: str = "") -> Iterator[str]:
+    """A campaign's recipients in the order they were given, header first."""
+    campaign = row(
+        "SELECT first_id, last_id FROM outbox_campaign WHERE id = :id AND account_id = :account_id",
+        id=campaign_id,
+        account_id=account_id,
+    )
+    yield _header(words)
+    if campaign is None:
+        return
+    statement = _OF_CAMPAIGN.format(and_more="AND m.outcome = CAST(:outcome AS outbox_outcome)" if outcome else "")
+    chosen = {"outcome": outcome} if outcome else {}
+    for low in range(campaign.first_id, campaign.last_id + 1, _SLICE):
+        high = min(low + _SLICE - 1, campaign.last_id)
+        yield _lines(rows(statement, low=low, high=high, campaign_id=campaign_id, **chosen), words)
+        release()
+
+
+def of_filter(*, account_id: int, narrowed: MessageFilter, words: Words) -> Iterator[str]:
+    """All messages of a filter, newest first, header first."""
+    yield _header(words)
+    before: int | None = None
+    while ids := message_ids(account_id=account_id, narrowed=narrowed, before=before, most=_SLICE):
+        yield _lines(rows(_OF_IDS, ids=ids, low=ids[-1], high=ids[0]), words)
+        before = ids[-1]
+        release()
+
+
+def _header(words: Words) -> str:
+    return BOM + ",".join(cell(words.translate(name)) for name in HEADER) + "\r\n"
+
+
+def _lines(found: Sequence[Row[Any]], words: Words) -> str:
+    networks = {network_id: cell(name) for network_id, name in words.networks.items()}
+    labels = {code: cell(label) for code, label in words.labels.items()}
+    due, refunded = cell(words.translate(REFUND_DUE)), cell(words.translate(REFUNDED))
+    language = words.language
+    lines = []
+    for m in found:
+        outcome = m.outcome or progress_of(m)
+        refund = "," if m.amount_mrial is None else f"{_rial(m.amount_mrial)},{refunded if m.transfer_id else due}"
+        lines.append(
+            f"{m.row_number},{'' if m.recipient is None else _local(m.recipient)},"
+            f"{'' if m.given is None else cell(m.given)},{networks.get(m.network_id, '') if m.parts else ''},"
+            f'"{m.line_number}",{m.parts},{_rial(m.price_mrial)},{labels[str(outcome)]},'
+            f"{'' if m.code is None else cell(m.code)},{_moment(m.submitted_at, language)},"
+            f"{_moment(m.final_at, language)},{refund},{m.campaign_id},{m.id}\r\n"
+        )
+    return "".join(lines)
+
+
+def _local(recipient: int) -> str:
+    """0912…, quoted: a spreadsheet that asks takes it for text."""
+    return f'"0{recipient % 10**10}"'
+
+
+@lru_cache(maxsize=4096)
+def _rial(mrial: int) -> str:
+    whole, rest = divmod(mrial, MRIAL_PER_RIAL)
+    return f"{whole}.{rest:03}".rstrip("0") if rest else str(whole)
+
+
+@lru_cache(maxsize=16384)
+def _moment(moment: datetime | None, language: str) -> str:
+    if moment is None:
+        return ""
+    here = moment.astimezone(TEHRAN)
+    return f"{fa_to_en(day_text(here.date(), language))} {here:%H:%M:%S}"
