@@ -3,9 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sms.core.db import row, rows, scalar
+from sms.accounts.operations import record
+from sms.accounts.queries import account
+from sms.core.db import execute, rows, scalar
+from sms.core.errors import NotFound, Refusal
+from sms.core.text import N_
+from sms.ledger.queries import transfer, wallet_of
 from sms.ledger.rules import (
-    AUTHORISING,
+    LONGEST_REASON,
+    MANUAL,
+    MOST_MRIAL,
     InsufficientBalance,
     KeyReused,
     Posting,
@@ -13,6 +20,9 @@ from sms.ledger.rules import (
     WalletKind,
     missing,
 )
+
+_REUSED = N_("This was done before with other contents; load the page again.")
+_REVERSED = N_("This transfer has been reversed already.")
 
 _OPEN = """
 INSERT INTO ledger_wallet (code, kind, account_id, credit_limit_mrial, created_at)
@@ -50,27 +60,28 @@ def open_wallet(
     return int(made or scalar("SELECT id FROM ledger_wallet WHERE code = :code", code=code))
 
 
-def set_credit_limit(*, wallet_id: int, credit_limit_mrial: int) -> None:
-    """Change how far below zero a wallet may go; a lower limit than the debt only stops new spending."""
-    scalar(
-        "UPDATE ledger_wallet SET credit_limit_mrial = :limit WHERE id = :id RETURNING id",
-        limit=credit_limit_mrial,
-        id=wallet_id,
-    )
-
-
 def post(postings: Sequence[Posting], *, at: datetime) -> dict[str, int]:
     """Make the transfers that are not made yet, all or none; returns the transfer id of each new key.
 
     Raises InsufficientBalance when a wallet would fall below its limit, KeyReused when a key returns with another body.
     """
-    if not postings:
+    asked = _once_each(postings)
+    if not asked:
         return {}
-    made = _insert_transfers(postings, at)
-    fresh = [posting for posting in postings if posting.key in made]
+    made = _insert_transfers(asked, at)
+    fresh = [posting for posting in asked if posting.key in made]
     if fresh:
         _move(fresh, made)
     return made
+
+
+def _once_each(postings: Sequence[Posting]) -> list[Posting]:
+    """The postings without those that repeat a key within this very call."""
+    by_key: dict[str, Posting] = {}
+    for posting in postings:
+        if by_key.setdefault(posting.key, posting).body_hash != posting.body_hash:
+            raise KeyReused(_REUSED)
+    return list(by_key.values())
 
 
 def _insert_transfers(postings: Sequence[Posting], at: datetime) -> dict[str, int]:
@@ -101,7 +112,7 @@ def _refuse_other_bodies(repeated: Sequence[Posting]) -> None:
     hashes = {found.key: bytes(found.body_hash) for found in known}
     for posting in repeated:
         if hashes[posting.key] != posting.body_hash:
-            raise KeyReused("This request was made before with other contents.")
+            raise KeyReused(_REUSED)
 
 
 def _move(postings: Sequence[Posting], transfer_ids: dict[str, int]) -> None:
@@ -156,23 +167,115 @@ def _write(
             raise InsufficientBalance(missing_mrial=0)
 
 
+def customer_wallet_id(*, account_id: int, at: datetime) -> int:
+    """The id of an account's own wallet, opened at its first use; raises NotFound without such an account."""
+    found = wallet_of(account_id)
+    if found.id:
+        return found.id
+    account(account_id)
+    return open_wallet(code=f"account:{account_id}", kind=WalletKind.CUSTOMER, account_id=account_id, at=at)
+
+
+def change_credit_limit(*, account_id: int, credit_limit_mrial: int, actor_id: int | None, at: datetime) -> None:
+    """Change how far below zero an account may go; a lower limit than its debt only stops new spending.
+
+    Raises Refusal for a limit below zero, NotFound without such an account.
+    """
+    if not 0 <= credit_limit_mrial <= MOST_MRIAL:
+        raise Refusal(N_("A credit limit is an amount of zero or more."))
+    wallet_id = customer_wallet_id(account_id=account_id, at=at)
+    before = scalar("SELECT credit_limit_mrial FROM ledger_wallet WHERE id = :id FOR NO KEY UPDATE", id=wallet_id)
+    if before == credit_limit_mrial:
+        return
+    execute(
+        "UPDATE ledger_wallet SET credit_limit_mrial = :limit WHERE id = :id", limit=credit_limit_mrial, id=wallet_id
+    )
+    record(
+        actor_id=actor_id,
+        account_id=account_id,
+        action="money.limit_changed",
+        subject=f"account:{account_id}",
+        details={"before_mrial": before, "after_mrial": credit_limit_mrial},
+        at=at,
+    )
+
+
 def adjust(
     *, account_id: int, amount_mrial: int, key: str, reason: str, actor_id: int | None, at: datetime
 ) -> dict[str, int]:
-    """Credit (or, with a negative amount, debit) an account by hand; the reason stays on the transfer for ever."""
-    wallet = row("SELECT id FROM ledger_wallet WHERE account_id = :id AND kind = 'customer'", id=account_id)
-    if wallet is None:
-        raise KeyError(account_id)
+    """Credit (or, with a negative amount, debit) an account by hand; the reason stays on the transfer for ever.
+
+    Returns the transfer's id by its key, or nothing when this key was posted before. Raises Refusal without an amount
+    or a reason, InsufficientBalance, KeyReused, NotFound.
+    """
+    reason = _stated(reason)
+    if not 0 < abs(amount_mrial) <= MOST_MRIAL:
+        raise Refusal(N_("State an amount other than zero."))
+    wallet_id = customer_wallet_id(account_id=account_id, at=at)
     other = open_wallet(code="adjustment", kind=WalletKind.ADJUSTMENT, at=at)
     posting = Posting(
         kind=TransferKind.ADJUSTMENT,
         key=key,
         subject=f"account:{account_id}",
-        amounts_mrial={wallet.id: amount_mrial, other: -amount_mrial},
+        amounts_mrial={wallet_id: amount_mrial, other: -amount_mrial},
         reason=reason,
         actor_id=actor_id,
     )
-    return post([posting], at=at)
+    made = post([posting], at=at)
+    if made:
+        record(
+            actor_id=actor_id,
+            account_id=account_id,
+            action="money.adjusted",
+            subject=f"transfer:{made[key]}",
+            details={"amount_mrial": amount_mrial, "reason": reason},
+            at=at,
+        )
+    return made
 
 
-__all__ = ["AUTHORISING", "adjust", "open_wallet", "post", "set_credit_limit"]
+def reverse(*, transfer_id: int, reason: str, actor_id: int | None, at: datetime) -> int:
+    """Take back what somebody moved by hand, once, by the opposite transfer; returns that transfer's id.
+
+    Raises NotFound, InsufficientBalance when the money is spent, and Refusal for a second time or for a transfer that
+    belongs to a send: its money follows the send's own rules.
+    """
+    reason = _stated(reason)
+    found = transfer(transfer_id)
+    if found is None:
+        raise NotFound(N_("There is no such transfer."))
+    if found.kind not in MANUAL:
+        raise Refusal(N_("Only what was moved by hand can be reversed; the money of a send follows the send."))
+    if found.reversed_by is not None:
+        raise Refusal(_REVERSED)
+    posting = Posting(
+        kind=TransferKind.REVERSAL,
+        key=f"reverse:{transfer_id}",
+        subject=f"transfer:{transfer_id}",
+        amounts_mrial={entry.wallet_id: -entry.amount_mrial for entry in found.entries},
+        reason=reason,
+        actor_id=actor_id,
+        reverses_id=transfer_id,
+    )
+    try:
+        made = post([posting], at=at)
+    except KeyReused:
+        raise Refusal(_REVERSED) from None
+    if not made:
+        raise Refusal(_REVERSED)
+    record(
+        actor_id=actor_id,
+        account_id=next((entry.account_id for entry in found.entries if entry.account_id), None),
+        action="money.reversed",
+        subject=f"transfer:{transfer_id}",
+        details={"reversal": made[posting.key], "reason": reason},
+        at=at,
+    )
+    return made[posting.key]
+
+
+def _stated(reason: str) -> str:
+    stated = " ".join(reason.split())
+    if not stated:
+        raise Refusal(N_("Say why: the reason stays in the statement."))
+    return stated[:LONGEST_REASON]

@@ -21,6 +21,9 @@ class WalletKind(StrEnum):
     ADJUSTMENT = "adjustment"
 
 
+MOST_MRIAL = 10**16  # more than anybody moves at once, far less than a column holds
+LONGEST_REASON = 500
+
 AUTHORISING = frozenset({WalletKind.CUSTOMER, WalletKind.ESCROW})
 
 
@@ -46,6 +49,44 @@ TRANSFER_LABELS: dict[TransferKind, str] = {
     TransferKind.REFUND: N_("Refund"),
     TransferKind.CREDIT: N_("Credit transfer"),
     TransferKind.REVERSAL: N_("Reversal"),
+}
+
+
+MANUAL = frozenset({TransferKind.TOPUP, TransferKind.ADJUSTMENT, TransferKind.CREDIT})
+"""What people moved. Only this can be reversed: money of a send goes back by the send's own rules, or not at all."""
+
+CUSTOMER_KINDS = tuple(kind for kind in TransferKind if kind is not TransferKind.CHARGE)
+"""The kinds a customer's own wallet can see; a charge moves what was set aside before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a transfer is about: the kind of thing and its id; the kind is empty when the text names neither."""
+
+    kind: str
+    id: int | None
+
+
+def subject_of(text: str) -> Subject:
+    """The parts of a subject such as `campaign:12`."""
+    kind, _, number = text.partition(":")
+    return Subject(kind, int(number)) if kind and number.isascii() and number.isdecimal() else Subject("", None)
+
+
+def why(*, kind: TransferKind, amount_mrial: int, subject: Subject) -> str:
+    """Why money entered or left a customer's wallet, as a sentence with a place for the subject's %(number)s."""
+    if kind is TransferKind.ADJUSTMENT:
+        return N_("Credited by our staff") if amount_mrial > 0 else N_("Debited by our staff")
+    if subject.kind == "campaign" and kind in _OF_CAMPAIGN:
+        return _OF_CAMPAIGN[kind]
+    return TRANSFER_LABELS[kind]
+
+
+_OF_CAMPAIGN: dict[TransferKind, str] = {
+    TransferKind.HOLD: N_("Set aside for campaign %(number)s"),
+    TransferKind.CHARGE: N_("Price of what the operator took of campaign %(number)s"),
+    TransferKind.RELEASE: N_("Back from campaign %(number)s: these messages were not sent"),
+    TransferKind.REFUND: N_("Refunded by the operator’s rule, campaign %(number)s"),
 }
 
 
@@ -97,3 +138,18 @@ class Posting:
 def missing(*, balance_mrial: int, credit_limit_mrial: int, amount_mrial: int) -> int:
     """How much is missing for `amount_mrial` to be taken out; 0 when it is there."""
     return max(0, amount_mrial - balance_mrial - credit_limit_mrial)
+
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def csv_text(value: str) -> str:
+    """A text as a spreadsheet may show it: what would be read as a formula gets an apostrophe in front."""
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+
+
+def rial_text(amount_mrial: int) -> str:
+    """An amount in rial as programs read it: a point, no grouping, no more digits than it has."""
+    sign = "-" if amount_mrial < 0 else ""
+    whole, rest = divmod(abs(amount_mrial), 1000)
+    return f"{sign}{whole}.{rest:03}".rstrip("0").rstrip(".") if rest else f"{sign}{whole}"

@@ -1,0 +1,228 @@
+"""Reads of prices and refund rules: what is meant now, and the dated rows behind it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from sms.billing.rules import (
+    Language,
+    Phase,
+    Rate,
+    RefundResolver,
+    Rule,
+    Scope,
+    most_specific,
+)
+from sms.core.db import row, rows
+from sms.core.errors import NotFound, Refusal
+from sms.core.text import N_
+from sms.operators.queries import networks
+
+__all__ = ["Price", "RefundResolver", "price_list", "refund_rules"]  # what the outbox is promised
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a part costs the customer, and what it costs us, in milli-rial."""
+
+    price_mrial: int
+    cost_mrial: int
+
+
+_NO_PRICE = {
+    Language.PERSIAN: N_("This line has no price for Persian texts to %(network)s; ask the staff."),
+    Language.LATIN: N_("This line has no price for Latin texts to %(network)s; ask the staff."),
+}
+
+_RATES = """
+SELECT id, operator_id, line_id, network_id, language, price_mrial, cost_mrial, valid_from, valid_until
+FROM billing_tariff
+WHERE (operator_id = :operator_id OR line_id = :line_id)
+  AND valid_from <= :at AND (valid_until IS NULL OR valid_until > :at)
+"""
+
+
+def price_list(*, line_id: int, operator_id: int, at: datetime) -> dict[tuple[int, str], Price]:
+    """The price of a part over a line at a moment, by (network id, language): all networks, both languages.
+
+    Raises Refusal when one of them has no price: a send must not begin that could not be priced to its end.
+    """
+    rates = [_rate(found) for found in rows(_RATES, operator_id=operator_id, line_id=line_id, at=at)]
+    listed: dict[tuple[int, str], Price] = {}
+    for network in networks():
+        for language in Language:
+            rate = most_specific(
+                [rate for rate in rates if rate.language is language],
+                line_id=line_id,
+                operator_id=operator_id,
+                network_id=network.id,
+                at=at,
+            )
+            if rate is None:
+                raise Refusal(_NO_PRICE[language], network=f"{network.name_fa} ({network.name_en})")
+            listed[network.id, str(language)] = Price(rate.price_mrial, rate.cost_mrial)
+    return listed
+
+
+def _rate(found: Row[Any]) -> Rate:
+    return Rate(
+        id=found.id,
+        scope=Scope(found.operator_id, found.line_id, found.network_id),
+        valid_from=found.valid_from,
+        valid_until=found.valid_until,
+        language=Language(found.language),
+        price_mrial=found.price_mrial,
+        cost_mrial=found.cost_mrial,
+    )
+
+
+_RULES = """
+SELECT r.id, r.operator_id, r.line_id, r.network_id, r.outcome, r.percent, r.delay_seconds, r.note, r.valid_from,
+       r.valid_until
+FROM billing_refund_rule r
+WHERE (r.line_id = ANY(:line_ids) OR r.operator_id IN (SELECT operator_id FROM lines_line WHERE id = ANY(:line_ids)))
+  AND r.valid_from <= :at AND (r.valid_until IS NULL OR r.valid_until > :at)
+"""
+
+
+def refund_rules(*, line_ids: Sequence[int], at: datetime) -> RefundResolver:
+    """The refund rules that held at a moment for these lines, ready to be asked message by message."""
+    ids = list(line_ids)
+    lines = rows("SELECT id, operator_id FROM lines_line WHERE id = ANY(:line_ids)", line_ids=ids)
+    return RefundResolver(
+        rules=[_rule(found) for found in rows(_RULES, line_ids=ids, at=at)],
+        operators={line.id: line.operator_id for line in lines},
+        at=at,
+    )
+
+
+def _rule(found: Row[Any]) -> Rule:
+    return Rule(
+        id=found.id,
+        scope=Scope(found.operator_id, found.line_id, found.network_id),
+        valid_from=found.valid_from,
+        valid_until=found.valid_until,
+        outcome=found.outcome,
+        percent=found.percent,
+        delay_seconds=found.delay_seconds,
+        note=found.note,
+    )
+
+
+# Lists for the staff
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a list of dated rows is narrowed to; `phase` empty means all."""
+
+    at: datetime
+    phase: str = ""
+    operator_id: int | None = None
+    line_number: str = ""
+
+
+_PHASES: Mapping[str, str] = {
+    "": "true",
+    Phase.CURRENT: "d.valid_from <= :at AND (d.valid_until IS NULL OR d.valid_until > :at)",
+    Phase.COMING: "d.valid_from > :at AND (d.valid_until IS NULL OR d.valid_until > d.valid_from)",
+    Phase.ENDED: "d.valid_until <= greatest(:at, d.valid_from)",
+}
+
+_NAMES = """
+    d.operator_id, d.line_id, d.network_id, d.valid_from, d.valid_until, u.username AS author,
+    o.code AS operator_code, o.name_fa AS operator_name_fa, o.name_en AS operator_name_en, o.colour,
+    l.number AS line_number, n.code AS network_code, n.name_fa AS network_name_fa, n.name_en AS network_name_en
+"""
+
+_JOINS = """
+LEFT JOIN lines_line l ON l.id = d.line_id
+JOIN operators_operator o ON o.id = coalesce(d.operator_id, l.operator_id)
+LEFT JOIN operators_network n ON n.id = d.network_id LEFT JOIN accounts_user u ON u.id = d.created_by
+"""
+
+_NARROWED = """
+(CAST(:operator_id AS int) IS NULL OR o.id = :operator_id) AND (:line_number = '' OR l.number = :line_number)
+AND (CAST(:before AS int) IS NULL OR d.id < :before)
+"""
+
+_TARIFFS = "SELECT d.id, d.language, d.price_mrial, d.cost_mrial," + _NAMES + "FROM billing_tariff d" + _JOINS
+_REFUND_RULES = (
+    "SELECT d.id, d.outcome, d.percent, d.delay_seconds, d.note," + _NAMES + "FROM billing_refund_rule d" + _JOINS
+)
+
+
+def tariffs_of_operators(*, at: datetime) -> Sequence[Row[Any]]:
+    """The operators' own tariffs that are in force, by operator, network and language; lines' own are not among
+    them."""
+    return rows(
+        f"{_TARIFFS} WHERE d.operator_id IS NOT NULL AND {_PHASES[Phase.CURRENT]}"
+        " ORDER BY o.code, n.id NULLS FIRST, d.language DESC, d.id",
+        at=at,
+    )
+
+
+def tariff_page(narrowed: Listed, *, before: int | None = None, most: int = 26) -> Sequence[Row[Any]]:
+    """A page of tariffs of all times, the last added first, below the id `before`."""
+    return _page(_TARIFFS, narrowed, before=before, most=most)
+
+
+def rules_of_operators(*, at: datetime) -> Sequence[Row[Any]]:
+    """The operators' own refund rules that are in force, by operator, outcome and network."""
+    return rows(
+        f"{_REFUND_RULES} WHERE d.operator_id IS NOT NULL AND {_PHASES[Phase.CURRENT]}"
+        " ORDER BY o.code, d.outcome, n.id NULLS FIRST, d.id",
+        at=at,
+    )
+
+
+def rule_page(narrowed: Listed, *, before: int | None = None, most: int = 26) -> Sequence[Row[Any]]:
+    """A page of refund rules of all times, the last added first, below the id `before`."""
+    return _page(_REFUND_RULES, narrowed, before=before, most=most)
+
+
+def _page(select: str, narrowed: Listed, *, before: int | None, most: int) -> Sequence[Row[Any]]:
+    return rows(
+        f"{select} WHERE {_PHASES[narrowed.phase]} AND {_NARROWED} ORDER BY d.id DESC LIMIT :most",
+        operator_id=narrowed.operator_id,
+        line_number=narrowed.line_number,
+        before=before,
+        most=most,
+        **({"at": narrowed.at} if narrowed.phase else {}),
+    )
+
+
+def operators_without_price(*, at: datetime) -> Sequence[Row[Any]]:
+    """Operators whose lines cannot be sent from: (code, language) with no price towards all networks."""
+    return rows(
+        """SELECT o.id, o.code, o.name_fa, o.name_en, g.language FROM operators_operator o
+           CROSS JOIN (VALUES ('persian'), ('latin')) AS g (language)
+           WHERE NOT EXISTS (
+               SELECT FROM billing_tariff d WHERE d.operator_id = o.id AND d.language = g.language
+               AND d.network_id IS NULL AND d.valid_from <= :at AND (d.valid_until IS NULL OR d.valid_until > :at))
+           ORDER BY o.code, g.language DESC""",
+        at=at,
+    )
+
+
+def operators_without_rules(*, at: datetime) -> Sequence[Row[Any]]:
+    """Operators that pay nothing back for blocked recipients, which every operator does: a rule is missing."""
+    return rows(
+        """SELECT o.id, o.code, o.name_fa, o.name_en FROM operators_operator o
+           WHERE NOT EXISTS (
+               SELECT FROM billing_refund_rule d WHERE d.operator_id = o.id AND d.outcome = 'blocked'
+               AND d.valid_from <= :at AND (d.valid_until IS NULL OR d.valid_until > :at))
+           ORDER BY o.code""",
+        at=at,
+    )
+
+
+def line_called(number: str) -> int:
+    """The id of the line with this number; raises NotFound."""
+    found = row("SELECT id FROM lines_line WHERE number = :number", number=number)
+    if found is None:
+        raise NotFound(N_("There is no line %(number)s."), number=number)
+    return int(found.id)
