@@ -1,0 +1,182 @@
+"""Writes the sample data: users to sign in as, money, simulated operators, lines, prices and refund rules."""
+
+from datetime import datetime
+
+from sms.accounts import operations as accounts
+from sms.accounts import queries as account_queries
+from sms.accounts.rules import SAMPLE_PASSWORD
+from sms.billing import operations as billing
+from sms.billing.operations import NewTariff
+from sms.billing.rules import Language, Scope
+from sms.contacts import operations as contacts
+from sms.core.errors import NotFound, Refusal
+from sms.core.text import N_
+from sms.dashboard.rules import (
+    ADMIN,
+    CUSTOMER,
+    OPERATORS,
+    OPTED_OUT,
+    POLLING_PLAN_SECONDS,
+    REPORT_HORIZON_SECONDS,
+    RESELLER,
+    SampleOperator,
+    SamplePerson,
+)
+from sms.ledger import operations as ledger
+from sms.lines import operations as lines
+from sms.lines.operations import LineSettings
+from sms.lines.rules import LineKind
+from sms.operators import operations as operators
+from sms.operators import queries as operator_queries
+from sms.operators.operations import PANEL
+from sms.operators.rules import GatewaySettings, OnAbsent, SaleMode
+
+_MCI = "mci"
+
+
+def make_sample(*, mode: str, simulator_url: str, seal_key: str, at: datetime) -> bool:
+    """Make the sample data, or, where it is made already, only follow the simulator to its new address.
+
+    Returns whether it was made. Raises Refusal unless this installation was started for sample data.
+    """
+    if mode != "sample" or not simulator_url:
+        raise Refusal(N_("Sample data belongs only into an installation that was started with sample data."))
+    if _is_made():
+        _follow_simulator(simulator_url=simulator_url, seal_key=seal_key, at=at)
+        return False
+    account_ids = _make_people(at=at)
+    contacts.opt_out(
+        account_id=account_ids[CUSTOMER.username], recipients=OPTED_OUT, line_id=None, reason="نمونه", at=at
+    )
+    for sample in OPERATORS:
+        _make_operator(sample, account_ids, simulator_url=simulator_url, seal_key=seal_key, at=at)
+    return True
+
+
+def _is_made() -> bool:
+    try:
+        account_queries.user_by_name(CUSTOMER.username)
+    except NotFound:
+        return False
+    return True
+
+
+def _follow_simulator(*, simulator_url: str, seal_key: str, at: datetime) -> None:
+    """The simulator's port may be another one at each start."""
+    known = {gateway.name: gateway for gateway in operator_queries.gateways()}
+    for sample in OPERATORS:
+        gateway = known.get(sample.gateway_name)
+        if gateway is None or gateway.base_url == sample.address(simulator_url):
+            continue
+        operators.change_gateway(
+            gateway_id=gateway.id,
+            settings=GatewaySettings(
+                name=gateway.name,
+                base_url=sample.address(simulator_url),
+                batch_size=gateway.batch_size,
+                concurrency=gateway.concurrency,
+                timeout_seconds=gateway.timeout_seconds,
+                slowest_accept_seconds=gateway.slowest_accept_seconds,
+                lease_seconds=gateway.lease_seconds,
+                polling_plan_seconds=tuple(gateway.polling_plan_seconds),
+                report_horizon_seconds=gateway.report_horizon_seconds,
+                lookup_after_seconds=gateway.lookup_after_seconds,
+                on_absent=OnAbsent(gateway.on_absent),
+            ),
+            credentials=sample.credentials,
+            seal_key=seal_key,
+            by=PANEL,
+            at=at,
+        )
+
+
+def _make_people(*, at: datetime) -> dict[str, int]:
+    """Accounts by the name of their owner; the installation's own may be there already."""
+    made = {ADMIN.username: account_queries.find_root() or _make_person(ADMIN, None, at=at)}
+    for person in (RESELLER, CUSTOMER):
+        account_id = made[person.username] = _make_person(person, made[ADMIN.username], at=at)
+        ledger.adjust(
+            account_id=account_id,
+            amount_mrial=person.money_mrial,
+            key=f"sample:{person.username}",
+            reason="موجودی نمونه",
+            actor_id=None,
+            at=at,
+        )
+    return made
+
+
+def _make_person(person: SamplePerson, parent_id: int | None, *, at: datetime) -> int:
+    account_id, _ = accounts.create_account(
+        parent_id=parent_id,
+        kind=person.kind,
+        name=person.account_name,
+        username=person.username,
+        password=SAMPLE_PASSWORD,
+        full_name=person.full_name,
+        mobile=person.mobile,
+        actor_id=None,
+        at=at,
+    )
+    return account_id
+
+
+def _make_operator(
+    sample: SampleOperator, account_ids: dict[str, int], *, simulator_url: str, seal_key: str, at: datetime
+) -> None:
+    operator_id = operators.add_operator(
+        code=sample.code, names=sample.names, colour=sample.colour, sale_mode=SaleMode.SINGLE, by=PANEL, at=at
+    )
+    gateway_id = operators.add_gateway(
+        operator_id=operator_id,
+        adapter="magfa",
+        settings=_settings(sample, simulator_url),
+        credentials=sample.credentials,
+        seal_key=seal_key,
+        by=PANEL,
+        at=at,
+    )
+    owner_id = account_ids[sample.line_owner]
+    for number, kind, account_id, alias in (
+        (sample.public_line, LineKind.PUBLIC, None, ""),
+        (sample.dedicated_line, LineKind.DEDICATED, owner_id, sample.line_alias),
+    ):
+        lines.add_line(
+            number=number,
+            operator_id=operator_id,
+            gateway_id=gateway_id,
+            kind=kind,
+            account_id=account_id,
+            settings=LineSettings(alias=alias),
+            by=PANEL,
+            at=at,
+        )
+    _make_prices(sample, operator_id, at=at)
+
+
+def _settings(sample: SampleOperator, simulator_url: str) -> GatewaySettings:
+    return GatewaySettings(
+        name=sample.gateway_name,
+        base_url=sample.address(simulator_url),
+        batch_size=100,
+        concurrency=sample.concurrency,
+        timeout_seconds=4.0,
+        slowest_accept_seconds=1.0,
+        lease_seconds=12.0,
+        polling_plan_seconds=POLLING_PLAN_SECONDS,
+        report_horizon_seconds=REPORT_HORIZON_SECONDS,
+        lookup_after_seconds=5.0,
+        on_absent=OnAbsent.RESEND,  # the simulator knows at once what it took
+    )
+
+
+def _make_prices(sample: SampleOperator, operator_id: int, *, at: datetime) -> None:
+    networks = {network.code: network.id for network in operator_queries.networks()}
+    for language, is_mci_only, price_mrial, cost_mrial in sample.prices():
+        network_id = networks[_MCI] if is_mci_only else None
+        scope = Scope(operator_id=operator_id, network_id=network_id)
+        tariff = NewTariff(scope, Language(language), price_mrial=price_mrial, cost_mrial=cost_mrial)
+        billing.add_tariff(tariff, actor_id=None, at=at)
+    billing.add_default_refund_rules(
+        operator_id=operator_id, refunds_not_in_network=sample.refunds_not_in_network, actor_id=None, at=at
+    )

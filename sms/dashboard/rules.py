@@ -1,0 +1,115 @@
+"""What the sample data consists of, and whom a demo campaign is sent to. Plain Python."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sms.accounts.rules import AccountKind
+from sms.core.money import MRIAL_PER_RIAL
+
+POLLING_PLAN_SECONDS = (2, 4, 8, 15, 30, 45)
+REPORT_HORIZON_SECONDS = 60  # so that silence soon becomes "expired" and the campaign closes
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePerson:
+    """An account of the sample data with its owner; `money_mrial` is what the account begins with."""
+
+    username: str
+    kind: AccountKind
+    account_name: str
+    full_name: str
+    mobile: int
+    money_mrial: int = 0
+
+
+ADMIN = SamplePerson("admin", AccountKind.INSTALLATION, "پیامگاه", "مدیر سامانه", 989121000001)
+RESELLER = SamplePerson(
+    "reseller", AccountKind.RESELLER, "نمایندگی نمونه", "نمایندهٔ نمونه", 989121000002, 1_000_000_000 * MRIAL_PER_RIAL
+)
+CUSTOMER = SamplePerson(
+    "customer", AccountKind.CUSTOMER, "فروشگاه نمونه", "مشتری نمونه", 989121000003, 5_000_000_000 * MRIAL_PER_RIAL
+)
+OPTED_OUT = (989199999901, 989199999902, 989199999903)  # of the customer
+
+
+@dataclass(frozen=True, slots=True)
+class SampleOperator:
+    """An operator of the sample data, simulated: its gateway, its lines and what a Persian part costs there.
+
+    `price_mrial` is for MCI; other networks and Latin texts cost more, see `prices`.
+    """
+
+    code: str
+    names: tuple[str, str]
+    colour: str
+    gateway_name: str
+    concurrency: int
+    public_line: str
+    price_mrial: int
+    cost_mrial: int
+    refunds_not_in_network: bool
+    dedicated_line: str
+    line_owner: str
+    line_alias: str
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What the simulator asks for; opens nothing else."""
+        return {"username": "payamgah", "domain": "sample", "password": f"sample-{self.code}"}
+
+    def address(self, simulator_url: str) -> str:
+        """Where the simulator speaks for this operator."""
+        return f"{simulator_url}/{self.code}/api/http/sms/v2/"
+
+    def prices(self) -> Iterator[tuple[str, bool, int, int]]:
+        """(language, only for MCI, price, cost) of a part, in milli-rial: Latin × 2.5, other networks × 1.1."""
+        for language, price_mrial, cost_mrial in (
+            ("persian", self.price_mrial, self.cost_mrial),
+            ("latin", self.price_mrial * 5 // 2, self.cost_mrial * 2),
+        ):
+            yield language, True, price_mrial, cost_mrial
+            yield language, False, price_mrial * 11 // 10, cost_mrial
+
+
+OPERATORS = (
+    SampleOperator(
+        code="3000",
+        names=("مگفا", "Magfa"),
+        colour="azure",
+        gateway_name="مگفا (شبیه‌ساز)",
+        concurrency=8,
+        public_line="30004505",
+        price_mrial=1_330 * MRIAL_PER_RIAL,
+        cost_mrial=1_050 * MRIAL_PER_RIAL,
+        refunds_not_in_network=False,
+        dedicated_line="3000771201",
+        line_owner=CUSTOMER.username,
+        line_alias="خط فروشگاه",
+    ),
+    SampleOperator(
+        code="2000",
+        names=("آتیه داده‌پرداز", "Atieh Dadeh Pardaz"),
+        colour="orange",
+        gateway_name="آتیه داده‌پرداز (شبیه‌ساز)",
+        concurrency=4,
+        public_line="20004505",
+        price_mrial=1_590 * MRIAL_PER_RIAL,
+        cost_mrial=1_260 * MRIAL_PER_RIAL,
+        refunds_not_in_network=True,
+        dedicated_line="2000330044",
+        line_owner=RESELLER.username,
+        line_alias="خط نمایندگی",
+    ),
+)
+
+DEMO_BODY = "جشنوارهٔ پاییزی فروشگاه نمونه آغاز شد. لغو۱۱"
+_DEMO_PREFIXES = ("912", "935", "921", "990")  # three networks
+_A_HUNDRED = 100
+
+
+def demo_recipients(count: int) -> Iterator[str]:
+    """As many different mobile numbers as asked, every pair of last digits as often as any other."""
+    for number in range(count):
+        block, digits = divmod(number, _A_HUNDRED)
+        prefix = _DEMO_PREFIXES[block % len(_DEMO_PREFIXES)]
+        yield f"0{prefix}{block // len(_DEMO_PREFIXES):05}{digits:02}"
