@@ -1,0 +1,146 @@
+"""A small world in which every page has something to show, and five visitors who knock at every door."""
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from sms.accounts.operations import token_hash
+from sms.core import clock
+from sms.core.db import execute, row, scalar, transaction
+from sms.core.seal import seal
+from sms.core.web.guards import PUBLIC, SIGNED_IN, guard_of
+from tests.factories import Shop, make_account, make_campaign, make_gateway, make_line, make_root, make_shop
+
+VISITORS = ("anonymous", "customer", "stranger", "reseller", "admin")
+_TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+CREDENTIALS = {"username": "u", "domain": "d", "password": "p"}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """`ids` by the name of a route's variable: each belongs to the customer, or to the house."""
+
+    app: Flask
+    shop: Shop
+    ids: Mapping[str, int]
+    users: Mapping[str, int]
+
+    def browser(self, visitor: str) -> FlaskClient:
+        """A browser in which this visitor is signed in."""
+        browser = self.app.test_client()
+        if visitor != "anonymous":
+            token = _session(self.users[visitor])
+            with browser.session_transaction() as session:
+                session["_user_id"], session["_fresh"] = token, True
+        return browser
+
+    def address(self, rule: Rule) -> str:
+        """A route's address with the world's ids in it."""
+        with self.app.test_request_context():
+            url: str = self.app.url_map.bind("localhost").build(rule.endpoint, {n: self.ids[n] for n in rule.arguments})
+        return url
+
+
+def routes(app: Flask) -> Iterator[Rule]:
+    """Every route but the static files, in order."""
+    yield from sorted((rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"), key=str)
+
+
+def guard(app: Flask, endpoint: str) -> str | None:
+    """What stands before an endpoint."""
+    with app.app_context():
+        return guard_of(endpoint)
+
+
+def may_pass(world: World, visitor: str, rule: Rule) -> bool:
+    """Whether the visitor's role opens this route; whose the object is, is another question."""
+    stands = guard(world.app, rule.endpoint)
+    if stands == PUBLIC:
+        return True
+    if visitor == "anonymous" or stands is None:
+        return False
+    return stands == SIGNED_IN or stands in PERMISSIONS[visitor]
+
+
+_CUSTOMER = {"messages.send", "messages.view", "lines.view", "money.view", "account.manage"}
+_STAFF = _CUSTOMER | {
+    *("operators.manage", "lines.manage", "prices.manage", "customers.manage", "money.manage", "messages.manage"),
+    "audit.view",
+}
+PERMISSIONS = {"customer": _CUSTOMER, "stranger": _CUSTOMER, "reseller": _CUSTOMER, "admin": _STAFF}
+
+
+def is_tenants(rule: Rule) -> bool:
+    """Whether the route shows something that belongs to one account."""
+    return bool(rule.arguments) and not rule.rule.startswith("/admin")
+
+
+def csrf_token(browser: FlaskClient) -> str:
+    """A token as this browser's own pages carry it."""
+    for page in ("/sign-in", "/account"):
+        if found := _TOKEN.search(browser.get(page).get_data(as_text=True)):
+            return found.group(1)
+    raise AssertionError("no page with a token")
+
+
+def make_world(app: Flask) -> World:
+    """Make it: a customer with a closed send and an open draft, a stranger, a reseller, the staff."""
+    shop = make_shop(credentials_sealed=seal(CREDENTIALS, seal_key="a seal that only tests know"))
+    stranger_id, stranger, _ = make_account()
+    _, reseller, _ = make_account(kind="reseller")
+    dedicated = make_line(operator_id=shop.operator_id, gateway_id=shop.gateway_id, account_id=shop.account_id)
+    make_gateway(operator_code="2000")
+    campaign_id = make_campaign(shop)
+    with transaction():
+        admin = scalar(
+            "INSERT INTO accounts_user (account_id, username, password_hash, role, created_at, password_changed_at)"
+            " VALUES (:account, 'staff', 'x', 'owner', now(), now()) RETURNING id",
+            account=make_root(),
+        )
+        draft_id = scalar(
+            "INSERT INTO outbox_draft (account_id, user_id, line_id, body, source, state, rows_read, created_at)"
+            " VALUES (:account, :user, :line, 'hello', 'typed', 'failed', 0, now()) RETURNING id",
+            account=shop.account_id,
+            user=shop.user_id,
+            line=shop.line_id,
+        )
+    found = row(
+        """SELECT (SELECT min(id) FROM outbox_message WHERE campaign_id = :id) AS message_id,
+                  (SELECT max(id) FROM billing_tariff) AS tariff_id,
+                  (SELECT max(id) FROM billing_refund_rule) AS rule_id,
+                  (SELECT max(id) FROM ledger_transfer) AS transfer_id""",
+        id=campaign_id,
+    )
+    assert found is not None
+    ids: dict[str, Any] = {
+        "account_id": shop.account_id,
+        "user_id": shop.user_id,
+        "operator_id": shop.operator_id,
+        "gateway_id": shop.gateway_id,
+        "line_id": dedicated,
+        "campaign_id": campaign_id,
+        "draft_id": draft_id,
+        **found._mapping,
+    }
+    users = {"customer": shop.user_id, "stranger": stranger, "reseller": reseller, "admin": int(admin)}
+    assert stranger_id != shop.account_id
+    return World(app, shop, ids, users)
+
+
+def _session(user_id: int) -> str:
+    token = secrets.token_urlsafe(32)
+    with transaction():
+        execute(
+            "INSERT INTO accounts_session (token_hash, user_id, created_at, seen_at, expires_at)"
+            " VALUES (:hash, :user, :at, :at, CAST(:at AS timestamptz) + interval '1 hour')",
+            hash=token_hash(token),
+            user=user_id,
+            at=clock.now(),
+        )
+    return token
