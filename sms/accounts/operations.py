@@ -1,6 +1,5 @@
 """Writes of accounts, users, sessions and the audit. Callers state who acts and when, and commit."""
 
-import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -13,27 +12,9 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Row
 
-from sms.accounts import queries
-from sms.accounts.rules import (
-    BELOW,
-    LONGEST_PASSWORD,
-    MOVES,
-    ONE_TIME_PASSWORD_LASTS,
-    SAMPLE_PASSWORD,
-    AccountKind,
-    AccountState,
-    Action,
-    By,
-    NewUser,
-    SignedIn,
-    Suspended,
-    UsernameTaken,
-    WrongCredentials,
-    check_password,
-    is_username,
-    session_end,
-    username_of,
-)
+from sms.accounts import queries, rules
+from sms.accounts.queries import token_hash
+from sms.accounts.rules import AccountKind, AccountState, Action, By, NewUser, SignedIn
 from sms.core import phone
 from sms.core.config import settings
 from sms.core.db import execute, scalar
@@ -142,7 +123,7 @@ def _insert_account(*, parent_id: int | None, kind: AccountKind, name: str, at: 
             raise Refusal(N_("There is one installation, and it is the root of all accounts."))
     else:
         parent = queries.account(parent_id or queries.root_id())
-        if kind not in BELOW[AccountKind(parent.kind)]:
+        if kind not in rules.BELOW[AccountKind(parent.kind)]:
             raise Refusal(N_("An account of this kind cannot stand below that one."))
         parent_id, parent_path = parent.id, parent.path
     return int(scalar(_INSERT_ACCOUNT, parent_id=parent_id, parent_path=parent_path, kind=str(kind), name=name, at=at))
@@ -150,7 +131,7 @@ def _insert_account(*, parent_id: int | None, kind: AccountKind, name: str, at: 
 
 def add_user(*, account_id: int, user: NewUser, by: By) -> int:
     """The id of a new user of an account; raises UnusableName, UsernameTaken or UnusablePassword."""
-    username = username_of(user.username)
+    username = rules.username_of(user.username)
     _check_password(user.password, (username, queries.account(account_id).name), user.mobile)
     user_id = scalar(
         _INSERT_USER,
@@ -162,10 +143,10 @@ def add_user(*, account_id: int, user: NewUser, by: By) -> int:
         role=str(user.role),
         language=user.language,
         at=by.at,
-        expires_at=by.at + ONE_TIME_PASSWORD_LASTS if user.is_one_time else None,
+        expires_at=by.at + rules.ONE_TIME_PASSWORD_LASTS if user.is_one_time else None,
     )
     if user_id is None:
-        raise UsernameTaken(N_("The username “%(username)s” is taken."), username=username)
+        raise rules.UsernameTaken(N_("The username “%(username)s” is taken."), username=username)
     _note(by, account_id, Action.USER_CREATED, username, {"role": str(user.role)})
     return int(user_id)
 
@@ -197,7 +178,7 @@ def _move(account_id: int, state: AccountState) -> None:
     account = queries.account(account_id)
     if account.kind == AccountKind.INSTALLATION:
         raise Refusal(N_("The installation itself cannot be suspended."))
-    moved = state in MOVES[AccountState(account.state)] and execute(
+    moved = state in rules.MOVES[AccountState(account.state)] and execute(
         "UPDATE accounts_account SET state = :state WHERE id = :id AND state = :before",
         state=str(state),
         id=account_id,
@@ -264,7 +245,7 @@ def change_password(*, account_id: int, user_id: int, current: str, new: str, to
     """Choose a new password and end every other session; raises WrongCredentials or UnusablePassword."""
     user = queries.user(account_id, user_id)
     if not _is_right(user.password_hash, current):
-        raise WrongCredentials
+        raise rules.WrongCredentials
     if new == current:
         raise Refusal(N_("That is the password you have now."))
     _store_password(user, new, by=by)
@@ -300,14 +281,14 @@ def _store_password(user: Row[Any], password: str, *, by: By, is_one_time: bool 
         " WHERE id = :id",
         hash=_HASHER.hash(password),
         at=by.at,
-        expires_at=by.at + ONE_TIME_PASSWORD_LASTS if is_one_time else None,
+        expires_at=by.at + rules.ONE_TIME_PASSWORD_LASTS if is_one_time else None,
         id=user.id,
     )
 
 
 def _check_password(password: str, names: tuple[str, ...], mobile: int | None) -> None:
     number = (phone.local(mobile),) if mobile else ()
-    check_password(password, names=(*names, *number), is_sample_allowed=not settings().is_production)
+    rules.check_password(password, names=(*names, *number), is_sample_allowed=not settings().is_production)
 
 
 @cache
@@ -318,7 +299,7 @@ def _nobodys_hash() -> str:
 
 def _is_right(password_hash: str, password: str) -> bool:
     try:
-        return len(password) <= LONGEST_PASSWORD and _HASHER.verify(password_hash, password)
+        return len(password) <= rules.LONGEST_PASSWORD and _HASHER.verify(password_hash, password)
     except (VerificationError, InvalidHashError):
         return False
 
@@ -328,22 +309,24 @@ def _is_right(password_hash: str, password: str) -> bool:
 
 def sign_in(*, username: str, password: str, by: By) -> SignedIn:
     """Start a session; raises WrongCredentials (no such user and wrong password alike) or Suspended."""
-    user = queries.credentials(username_of(username)) if is_username(username) else None
+    user = queries.credentials(rules.username_of(username)) if rules.is_username(username) else None
     is_right = _is_right(user.password_hash if user else _nobodys_hash(), password)
     if user is None or not is_right or (user.password_expires_at is not None and user.password_expires_at <= by.at):
-        raise WrongCredentials
-    if password == SAMPLE_PASSWORD and settings().is_production:
-        raise WrongCredentials
+        raise rules.WrongCredentials
+    if password == rules.SAMPLE_PASSWORD and settings().is_production:
+        raise rules.WrongCredentials
     if not user.is_active or user.account_state != AccountState.ACTIVE:
-        raise Suspended(N_("This account is suspended. Ask the staff of the panel."))
+        raise rules.Suspended(N_("This account is suspended. Ask the staff of the panel."))
     token = _start_session(user.id, user.account_kind, by)
     _note(replace(by, actor_id=user.id), user.account_id, Action.SIGNED_IN)
     return SignedIn(user_id=user.id, account_id=user.account_id, language=user.language, token=token)
 
 
-def token_hash(token: str) -> bytes:
-    """What the database keeps of a session's token."""
-    return hashlib.sha256(token.encode()).digest()
+def note_throttled(*, username: str, by: By) -> None:
+    """Tell the audit of an account that somebody tries one of its users' passwords too often."""
+    user = queries.credentials(rules.username_of(username)) if rules.is_username(username) else None
+    if user is not None:
+        _note(by, user.account_id, Action.SIGN_IN_THROTTLED, rules.username_of(username))
 
 
 def _start_session(user_id: int, kind: str, by: By) -> str:
@@ -354,7 +337,7 @@ def _start_session(user_id: int, kind: str, by: By) -> str:
         hash=token_hash(token),
         user_id=user_id,
         at=by.at,
-        expires_at=session_end(kind=kind, created_at=by.at, seen_at=by.at),
+        expires_at=rules.session_end(kind=kind, created_at=by.at, seen_at=by.at),
         address=by.address,
         agent=by.agent[:_AGENT_LENGTH],
     )
@@ -366,7 +349,7 @@ def touch_session(*, token: str, kind: str, created_at: datetime, at: datetime) 
     execute(
         "UPDATE accounts_session SET seen_at = :at, expires_at = :expires_at WHERE token_hash = :hash",
         at=at,
-        expires_at=session_end(kind=kind, created_at=created_at, seen_at=at),
+        expires_at=rules.session_end(kind=kind, created_at=created_at, seen_at=at),
         hash=token_hash(token),
     )
 

@@ -1,5 +1,6 @@
 """Reads of accounts, users, sessions and the audit."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,9 +61,14 @@ class LiveSession:
     seen_at: datetime
 
 
-def session(*, token: str, token_hash: bytes, at: datetime) -> LiveSession | None:
+def token_hash(token: str) -> bytes:
+    """What the database keeps of a session's token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def session(*, token: str, at: datetime) -> LiveSession | None:
     """The session behind a token if it has not ended and its user may still get in; None otherwise."""
-    found = row(_VISITOR, token_hash=token_hash, at=at)
+    found = row(_VISITOR, token_hash=token_hash(token), at=at)
     if found is None:
         return None
     facts = dict(found._mapping)
@@ -90,6 +96,15 @@ def root_id() -> int:
     if found is None:
         raise NotFound(N_("The installation has no account of its own yet; run account-create --kind installation."))
     return found
+
+
+def possible_parents(most: int = 500) -> Sequence[Row[Any]]:
+    """The accounts that others may stand below: the installation, then active resellers by name."""
+    return rows(
+        "SELECT id, name, kind FROM accounts_account WHERE kind IN ('installation', 'reseller') AND state = 'active'"
+        " ORDER BY kind, name, id LIMIT :most",
+        most=most,
+    )
 
 
 def sub_accounts(account_id: int, most: int = 50) -> Sequence[Row[Any]]:

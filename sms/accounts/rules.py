@@ -207,6 +207,14 @@ def is_username(text: str) -> bool:
     return True
 
 
+_UNWRITTEN = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
+
+def clean_text(text: str | None) -> str:
+    """A name as it is kept: no control characters, none that turn the direction of what stands around it."""
+    return (text or "").translate(_UNWRITTEN).strip()
+
+
 # Passwords: verified exactly as typed; only the comparison with known ones folds digits and letter case
 
 SAMPLE_PASSWORD = "payamgah-sample"  # noqa: S105 - refused wherever real customers are served
@@ -305,25 +313,28 @@ def agent_text(agent: str) -> str:
     return " · ".join(filter(None, named))
 
 
-# Throttling of sign-ins: how many failures, in which time. Shorter windows first: the wait grows with the tries.
+# Throttling of sign-ins: tries in a time. Every try counts before its password is looked at, a right one clears the
+# counter; the wait grows with the tries. A browser that its user has signed in from has a counter of its own, so that
+# strangers who try somebody's name do not lock them out.
 
-FAILURES_PER_USERNAME = ("5 per 1 minute", "10 per 15 minutes", "25 per 6 hours")
-FAILURES_PER_DEVICE = ("5 per 1 minute", "15 per 15 minutes")
-FAILURES_PER_ADDRESS = ("20 per 1 minute", "100 per 1 hour")
-FAILURES_EVERYWHERE = ("600 per 1 minute",)
+TRIES_PER_USERNAME = ("5 per 1 minute", "10 per 15 minutes", "25 per 6 hours")
+TRIES_PER_DEVICE = ("5 per 1 minute", "15 per 15 minutes")
+TRIES_PER_ADDRESS = ("30 per 1 minute", "300 per 1 hour")
+TRIES_EVERYWHERE = ("600 per 1 minute",)
+THROTTLE_NOTICES = "1 per 1 hour"
 SIGN_UPS_PER_ADDRESS = ("10 per 1 hour", "30 per 1 day")
 
 
 class SignInThrottled(Refusal):
-    """Too many tries; `until` is when the next one is heard."""
+    """Too many tries; the next one is heard after `wait_seconds`."""
 
     def __init__(self, *, wait_seconds: int) -> None:
-        minutes = -(-wait_seconds // 60)
+        self.wait_seconds = max(1, wait_seconds)
+        minutes = -(-self.wait_seconds // 60)
         if minutes > 1:
             super().__init__(N_("Too many tries. Try again in %(minutes)s minutes."), minutes=minutes)
         else:
-            super().__init__(N_("Too many tries. Try again in %(seconds)s seconds."), seconds=max(1, wait_seconds))
-        self.wait_seconds = wait_seconds
+            super().__init__(N_("Too many tries. Try again in %(seconds)s seconds."), seconds=self.wait_seconds)
 
 
 class WrongCredentials(Refusal):

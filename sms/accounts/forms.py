@@ -1,0 +1,146 @@
+"""Forms of sign-in, sign-up, one's own account and the staff's pages; and who is asking."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import request
+from flask_login import current_user
+from wtforms import HiddenField, PasswordField, SelectField, StringField
+from wtforms.validators import Length, NumberRange, Optional
+
+from sms.accounts.rules import (
+    ACTION_LABELS,
+    KIND_LABELS,
+    LANGUAGE_LABELS,
+    ROLE_LABELS,
+    STATE_LABELS,
+    UNIT_LABELS,
+    By,
+    clean_text,
+)
+from sms.core import clock
+from sms.core.text import N_
+from sms.core.web.forms import Filled, FilterForm, Form, IntField, PhoneField
+
+ANY = ("", N_("All"))
+_NAME = [Filled(), Length(max=100, message=N_("Use at most 100 characters."))]
+_OPTIONAL_NAME = [Optional(), Length(max=100, message=N_("Use at most 100 characters."))]
+_USERNAME_KW = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false", "maxlength": 60}
+_NEW_PASSWORD_KW = {"autocomplete": "new-password", "maxlength": 400}
+
+
+def by() -> By:
+    """Who asks, when and from where."""
+    return By(
+        actor_id=current_user.id if current_user.is_authenticated else None,
+        at=clock.now(),
+        address=request.remote_addr or "",
+        agent=request.user_agent.string,
+    )
+
+
+class SignInForm(Form):
+    """Who are you?"""
+
+    username = StringField(N_("Username"), [Filled()], render_kw=_USERNAME_KW | {"autofocus": True})
+    password = PasswordField(
+        N_("Password"), [Filled()], render_kw={"autocomplete": "current-password", "maxlength": 400}
+    )
+    next = HiddenField()
+
+
+class SignUpForm(Form):
+    """A new customer and its first user."""
+
+    account_name = StringField(
+        N_("Business name"), _NAME, filters=[clean_text], render_kw={"autocomplete": "organization"}
+    )
+    full_name = StringField(N_("Your name"), _NAME, filters=[clean_text], render_kw={"autocomplete": "name"})
+    mobile = PhoneField(N_("Mobile"), [Filled()], render_kw={"autocomplete": "tel"})
+    username = StringField(N_("Username"), [Filled()], render_kw=_USERNAME_KW)
+    password = PasswordField(N_("Password"), [Filled()], render_kw=_NEW_PASSWORD_KW)
+
+
+class ProfileForm(Form):
+    """What a user says of themselves."""
+
+    full_name = StringField(N_("Your name"), _NAME, filters=[clean_text], render_kw={"autocomplete": "name"})
+    mobile = PhoneField(N_("Mobile"), [Optional()], render_kw={"autocomplete": "tel"})
+    language = SelectField(N_("Language"), choices=list(LANGUAGE_LABELS.items()))
+
+
+class AccountForm(Form):
+    """What an owner says of the account."""
+
+    name = StringField(N_("Business name"), _NAME, filters=[clean_text], render_kw={"autocomplete": "organization"})
+    money_unit = SelectField(N_("Money is shown in"), choices=list(UNIT_LABELS.items()))
+
+
+class PasswordForm(Form):
+    """The old and the new one."""
+
+    current = PasswordField(
+        N_("Current password"), [Filled()], render_kw={"autocomplete": "current-password", "maxlength": 400}
+    )
+    new = PasswordField(N_("New password"), [Filled()], render_kw=_NEW_PASSWORD_KW)
+
+
+class LanguageForm(Form):
+    """Another language, and the page to come back to."""
+
+    language = SelectField(N_("Language"), choices=list(LANGUAGE_LABELS.items()))
+    next = HiddenField()
+
+
+# The staff's
+
+
+class AccountFilter(FilterForm):
+    """Which accounts are listed."""
+
+    search = StringField(N_("Name, username or mobile"), [Length(max=100)], filters=[clean_text])
+    kind = SelectField(N_("Kind"), choices=[ANY, *KIND_LABELS.items()], default="")
+    state = SelectField(N_("State"), choices=[ANY, *STATE_LABELS.items()], default="")
+
+
+class AuditFilter(FilterForm):
+    """Which lines of the audit are listed."""
+
+    account = IntField(N_("Account number"), [Optional(), NumberRange(min=1, max=2**62)])
+    action = SelectField(N_("Action"), default="")
+
+    def __init__(self, *args: Any, actions: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.action.choices = [ANY, *((action, ACTION_LABELS.get(action, action)) for action in actions)]
+
+
+class NewAccountForm(Form):
+    """An account opened by staff; the password is made, not typed."""
+
+    kind = SelectField(N_("Kind"), choices=[(kind, KIND_LABELS[kind]) for kind in ("customer", "reseller")])
+    parent = SelectField(N_("Below"), coerce=int)
+    name = StringField(N_("Business name"), _NAME, filters=[clean_text])
+    full_name = StringField(N_("Owner's name"), _OPTIONAL_NAME, filters=[clean_text])
+    mobile = PhoneField(N_("Mobile"), [Optional()])
+    username = StringField(
+        N_("Username"), [Filled()], render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+    )
+
+
+class NewUserForm(Form):
+    """One more user of an account; the password is made, not typed."""
+
+    full_name = StringField(N_("Full name"), _OPTIONAL_NAME, filters=[clean_text])
+    mobile = PhoneField(N_("Mobile"), [Optional()])
+    username = StringField(
+        N_("Username"), [Filled()], render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+    )
+    role = SelectField(N_("Role"), choices=list(ROLE_LABELS.items()), default="member")
+
+
+class ReasonForm(Form):
+    """Why; kept in the audit."""
+
+    reason = StringField(
+        N_("Reason"), [Filled(), Length(max=300, message=N_("Use at most 300 characters."))], filters=[clean_text]
+    )
