@@ -296,28 +296,29 @@ def ask_balance(way: GatewayWay, *, seal_key: str, at_most_seconds: float | None
         return Checked(way.id, error=SmsError(ADAPTER_FAILED, kind=type(error).__name__))
 
 
-def note_checked(checked: Checked, *, at: datetime) -> None:
-    """Store what a look at a gateway came to. New credit at the operator starts again what had run dry."""
+def note_checked(checked: Checked, *, by: Actor = PANEL, at: datetime) -> None:
+    """Store what a look at a gateway came to. Credentials that are accepted again, and new credit, end a stop."""
     if checked.error is not None:
         note_failure(gateway_id=checked.gateway_id, error=checked.error, at=at)
         return
     found = _locked(checked.gateway_id)
     balance_mrial = checked.balance_mrial or 0
     health = after_success(_health(found), at=at)
-    is_filled = found.stopped_reason == StopReason.CREDIT and has_new_credit(
-        before_mrial=found.credit_mrial, balance_mrial=balance_mrial
+    is_healed = found.stopped_reason == StopReason.CREDENTIALS or (
+        found.stopped_reason == StopReason.CREDIT
+        and has_new_credit(before_mrial=found.credit_mrial, balance_mrial=balance_mrial)
     )
-    _store(checked.gateway_id, replace(health, stopped_reason="") if is_filled else health)
+    _store(checked.gateway_id, replace(health, stopped_reason="") if is_healed else health)
     execute(
         "UPDATE operators_gateway SET credit_mrial = :credit, credit_checked_at = :at WHERE id = :id",
         credit=balance_mrial,
         at=at,
         id=checked.gateway_id,
     )
-    if is_filled:
+    if is_healed:
         _ring(checked.gateway_id)
-        details = {"stopped_reason": str(StopReason.CREDIT)}
-        _audit("gateway.resumed", f"gateway:{checked.gateway_id}", details, by=PANEL, at=at)
+        details = {"stopped_reason": found.stopped_reason}
+        _audit("gateway.resumed", f"gateway:{checked.gateway_id}", details, by=by, at=at)
 
 
 def _locked(gateway_id: int) -> Row[Any]:

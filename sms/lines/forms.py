@@ -1,0 +1,113 @@
+"""Forms of lines."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from wtforms import BooleanField, SelectField, StringField
+
+from sms.core.text import N_
+from sms.core.web.forms import Filled, FilterForm, Form
+from sms.core.web.i18n import language
+from sms.lines.operations import LineSettings
+from sms.lines.queries import LineFilter
+from sms.lines.rules import CLASS_LABELS, JOINED_UNITS, KIND_LABELS, LineKind, ServiceClass
+from sms.operators.queries import GatewayView
+
+ALL = ("", N_("All"))
+_DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
+_UNITS_LABELS = {
+    67: N_("67 characters (usual)"),
+    66: N_("66 characters (this operator's wider header)"),
+}
+
+
+class NameForm(Form):
+    """The name an owner gives a line."""
+
+    alias = StringField(N_("Name of the line"))
+
+
+class OwnerForm(Form):
+    """The account a line is handed to."""
+
+    account = StringField(
+        N_("User name of the customer"), [Filled()], description=N_("Of any user of the account that gets the line.")
+    )
+
+
+class LineForm(Form):
+    """What may change on a line."""
+
+    alias = StringField(N_("Name of the line"))
+    service_class = SelectField(
+        N_("Service class"), choices=[(str(each), label) for each, label in CLASS_LABELS.items()]
+    )
+    joined_units = SelectField(
+        N_("Characters in a part of a longer Persian text"),
+        coerce=int,
+        choices=[(units, _UNITS_LABELS[units]) for units in JOINED_UNITS],
+    )
+    is_active = BooleanField(N_("The line is on"), default=True)
+
+    @property
+    def settings(self) -> LineSettings:
+        """What was filled in."""
+        return LineSettings(
+            alias=self.alias.data or "",
+            service_class=ServiceClass(self.service_class.data),
+            joined_units=self.joined_units.data,
+            is_active=self.is_active.data,
+        )
+
+
+class NewLineForm(LineForm):
+    """A line that is added: its gateway says whose operator's it is."""
+
+    gateway_id = SelectField(N_("Gateway"), coerce=int)
+    number = StringField(
+        N_("Number"), [Filled()], description=N_("In any spelling; it is stored without the country code.")
+    )
+    kind = SelectField(N_("Kind"), choices=[(str(kind), label) for kind, label in KIND_LABELS.items()])
+    account = StringField(
+        N_("User name of the customer"), description=N_("Of a dedicated line; leave empty to assign it later.")
+    )
+
+    def offer(self, gateways: Sequence[GatewayView]) -> None:
+        """Offer these gateways."""
+        self.gateway_id.choices = [(each.id, f"{each.operator_code} · {each.name}") for each in gateways]
+
+    @property
+    def chosen_kind(self) -> LineKind:
+        """Public or dedicated."""
+        return LineKind(self.kind.data)
+
+
+class LinesFilterForm(FilterForm):
+    """What the staff's list of lines is narrowed to."""
+
+    operator = SelectField(N_("Operator"), validate_choice=True)
+    kind = SelectField(N_("Kind"), choices=[ALL, *((str(kind), label) for kind, label in KIND_LABELS.items())])
+    owner = SelectField(N_("Owner"), choices=[ALL, ("free", N_("Free")), ("taken", N_("Assigned"))])
+    state = SelectField(N_("State"), choices=[ALL, ("on", N_("On")), ("off", N_("Off"))])
+    number = StringField(N_("Number begins with"))
+
+    @classmethod
+    def over(cls, operators: Sequence[Any]) -> "LinesFilterForm":
+        """The form as the address fills it, with these operators to choose from."""
+        choices = [ALL] + [
+            (str(each.id), f"{each.code} · {each.name_fa if language() == 'fa' else each.name_en}")
+            for each in operators
+        ]
+        made = type("LinesFilterForm", (cls,), {"operator": SelectField(N_("Operator"), choices=choices)})
+        return made.read()  # type: ignore[no-any-return, attr-defined]
+
+    @property
+    def wanted(self) -> LineFilter:
+        """The filter."""
+        return LineFilter(
+            operator_id=int(self.operator.data) if self.operator.data else None,
+            kind=self.kind.data or "",
+            owner=self.owner.data or "",
+            is_active={"on": True, "off": False}.get(self.state.data),
+            number=(self.number.data or "").strip().translate(_DIGITS),
+        )
