@@ -11,7 +11,7 @@ from sms.billing.queries import RefundResolver, refund_rules
 from sms.core.db import execute, row, rows
 from sms.core.money import share
 from sms.operators.rules import Outcome
-from sms.outbox.operations.counters import add_to_batches, touch
+from sms.outbox.operations.counters import add_to_batches, lock_batches, touch
 from sms.outbox.rules import refund_due_at
 
 # One HOT update a message in its life. A report for a message that has its outcome changes nothing here.
@@ -24,16 +24,21 @@ RETURNING m.id, m.batch_id, m.campaign_id, m.account_id, m.line_id, m.network_id
 
 # Delivered may overrule a failure, never the other way; once the refund is posted, it stays and the conflict is
 # counted.
+_FAILED = """
+SELECT id, batch_id, campaign_id, outcome::text AS earlier FROM outbox_message
+WHERE id = ANY(:ids) AND id BETWEEN :low AND :high
+  AND outcome IN ('undelivered', 'not_in_network', 'blocked', 'filtered', 'out_of_hours', 'expired')
+ORDER BY id FOR NO KEY UPDATE
+"""
+
+# Locked before it is looked at: whoever is paying these out just now has first to be done with it.
+_REFUNDS = """
+SELECT message_id, transfer_id FROM outbox_refund WHERE message_id = ANY(:ids) ORDER BY message_id FOR UPDATE
+"""
+
 _OVERRULE = """
-WITH was AS (
-    SELECT m.id, m.batch_id, m.campaign_id, m.outcome::text AS outcome FROM outbox_message m
-    WHERE m.id = ANY(:ids) AND m.id BETWEEN :low AND :high
-      AND m.outcome IN ('undelivered', 'not_in_network', 'blocked', 'filtered', 'out_of_hours', 'expired')
-      AND NOT EXISTS (SELECT FROM outbox_refund r WHERE r.message_id = m.id AND r.transfer_id IS NOT NULL)
-    ORDER BY m.id FOR UPDATE OF m
-)
-UPDATE outbox_message m SET outcome = 'delivered', final_at = :at, code = NULL FROM was
-WHERE m.id = was.id AND m.id BETWEEN :low AND :high RETURNING m.id, m.batch_id, m.campaign_id, was.outcome AS earlier
+UPDATE outbox_message SET outcome = 'delivered', final_at = :at, code = NULL
+WHERE id = ANY(:ids) AND id BETWEEN :low AND :high
 """
 
 _FORGET_REFUNDS = """
@@ -85,7 +90,14 @@ def overrule(finals: Sequence[Final], *, at: datetime) -> int:
     ids = sorted({final.message_id for final in finals if final.outcome is Outcome.DELIVERED})
     if not ids:
         return 0
-    changed = rows(_OVERRULE, ids=ids, low=ids[0], high=ids[-1], at=at)
+    failed = rows(_FAILED, ids=ids, low=ids[0], high=ids[-1])
+    lock_batches(message.batch_id for message in failed)
+    refunds = rows(_REFUNDS, ids=[message.id for message in failed])
+    paid = {refund.message_id for refund in refunds if refund.transfer_id is not None}
+    changed = [message for message in failed if message.id not in paid]
+    if not changed:
+        return 0
+    execute(_OVERRULE, ids=[message.id for message in changed], low=ids[0], high=ids[-1], at=at)
     counted: Counter[tuple[int, Outcome]] = Counter()
     for message in changed:
         counted[message.batch_id, Outcome.DELIVERED] += 1
