@@ -99,17 +99,26 @@ class ThrowAwayPanel:
         for name in names or tuple(reversed(self.children)):
             self.children.pop(name).stop()
 
-    def run(self, *words: str, seconds: float = 120) -> "subprocess.CompletedProcess[str]":
-        """Run one of the panel's commands and wait for it."""
-        return subprocess.run(
+    def begin(self, *words: str) -> "subprocess.Popen[str]":
+        """Begin one of the panel's commands; what it prints is piped."""
+        return subprocess.Popen(
             python_command("flask", "--app", "app", *words),
             cwd=ROOT,
             env=environment(self.settings),
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=seconds,
-            check=False,
         )
+
+    def run(self, *words: str, seconds: float = 120) -> tuple[int, str, str]:
+        """Run one of the panel's commands: its exit code and what it printed on either stream."""
+        with self.begin(*words) as command:
+            try:
+                output, errors = command.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                command.kill()
+                raise
+        return command.returncode, output, errors
 
 
 @contextmanager
