@@ -160,7 +160,6 @@
   const countAll = () => document.querySelectorAll("textarea[data-count-parts]").forEach(count);
   on("input", "textarea[data-count-parts]", (_event, field) => count(field));
   document.addEventListener("change", countAll);
-  window.payamgahMeasure = measure; // compared with the server's count by a test
 
   /* Live blocks rest while nobody looks; what fails is said once. */
   document.addEventListener("htmx:beforeRequest", (event) => {
