@@ -64,7 +64,7 @@ class FilterForm(Form):
                     form._fields[name].data = form._fields[name].default
         return form
 
-    def address(self, **changes: object) -> dict[str, object]:
+    def address(self, **changes: object) -> dict[str, Any]:
         """The address's parameters that lead to this form again, with changes; empty ones are left out."""
         kept = {name: request.args.get(name, "") for name in self._fields}
         return {name: value for name, value in (kept | changes).items() if value not in {"", None}}
