@@ -1,6 +1,6 @@
 """Staff pages of accounts, users and the audit."""
 
-from flask import Blueprint, current_app, flash, request, url_for
+from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from sms.accounts import operations, queries
@@ -23,14 +23,13 @@ from sms.core.errors import Refusal, SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _, say
 
 bp = Blueprint("accounts_admin", __name__, url_prefix="/admin")
 _PAGE = 50
 _LARGEST_ID = 2**63
-_MONEY_PAGE = "ledger_admin.account"
 _DETAIL_LABELS = {
     "full_name": N_("Full name"),
     "kind": N_("Kind"),
@@ -138,7 +137,6 @@ def _account_page(
 ) -> ResponseReturnValue:
     found = queries.account(account_id)
     forms = (reason or ReasonForm(formdata=None), new_user or NewUserForm(formdata=None))
-    has_money = _MONEY_PAGE in current_app.view_functions and visitor().may(Permission.MANAGE_MONEY)
     return render_page(
         "accounts/admin_account.html",
         account=found,
@@ -148,7 +146,6 @@ def _account_page(
         latest=queries.audit_page(before=None, most=5, account_id=account_id),
         reason_form=forms[0],
         user_form=forms[1],
-        money_url=url_for(_MONEY_PAGE, account_id=account_id) if has_money else None,
         kinds=KIND_LABELS,
         states=STATE_LABELS,
         roles=ROLE_LABELS,
@@ -237,7 +234,7 @@ def switch_user(account_id: int, user_id: int) -> ResponseReturnValue:
         flash(say(error), "danger")
     else:
         flash(
-            _("The user may sign in again.") if is_active else _("The user is switched off and signed out."), "success"
+            _("The user may sign in again.") if is_active else _("The user is deactivated and signed out."), "success"
         )
     return redirect_to(url_for(".account", account_id=account_id))
 

@@ -231,7 +231,7 @@ def switch_user(*, account_id: int, user_id: int, is_active: bool, by: By) -> No
     """Shut one user out at once, or let them in again; nobody shuts themselves out."""
     user = queries.user(account_id, user_id)
     if user_id == by.actor_id:
-        raise Refusal(N_("You cannot switch yourself off."))
+        raise Refusal(N_("You cannot deactivate yourself."))
     execute("UPDATE accounts_user SET is_active = :is_active WHERE id = :id", is_active=is_active, id=user_id)
     if not is_active:
         end_sessions(user_id=user_id)

@@ -220,7 +220,7 @@ def clean_text(text: str | None) -> str:
 SAMPLE_PASSWORD = "payamgah-sample"  # noqa: S105 - refused wherever real customers are served
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 200
-_OWN_PART = 6  # characters that must be left beside one's own names
+_OWN_PART = 8  # characters that must be left beside one's own names
 _GUESSABLE_TAIL = 8  # fewer characters than this around a common word do not save it
 _FEWEST_CHARACTERS = 4
 _NAME_OF_THE_HOUSE = ("payamgah", "پیامگاه")
@@ -250,6 +250,7 @@ def _is_common(folded: str) -> bool:
     common = common_passwords()
     return (
         folded in common
+        or folded == SAMPLE_PASSWORD
         or len(set(folded)) < _FEWEST_CHARACTERS
         or phone.normalise(folded) is not None
         or len({ord(after) - ord(before) for before, after in pairwise(folded)}) == 1
@@ -377,8 +378,8 @@ ACTION_LABELS: dict[str, str] = {
     Action.ACCOUNT_RESUMED: N_("Account resumed"),
     Action.USER_CREATED: N_("User added"),
     Action.USER_CHANGED: N_("User changed"),
-    Action.USER_DISABLED: N_("User switched off"),
-    Action.USER_ENABLED: N_("User switched on"),
+    Action.USER_DISABLED: N_("User deactivated"),
+    Action.USER_ENABLED: N_("User activated"),
     Action.SIGNED_IN: N_("Signed in"),
     Action.SIGNED_OUT: N_("Signed out"),
     Action.SIGN_IN_THROTTLED: N_("Sign-in throttled"),
