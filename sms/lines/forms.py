@@ -1,9 +1,10 @@
 """Forms of lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wtforms import BooleanField, SelectField, StringField
+from wtforms.fields import SelectChoice
 
 from sms.core.text import N_
 from sms.core.web.forms import Filled, FilterForm, Form
@@ -13,12 +14,16 @@ from sms.lines.queries import LineFilter
 from sms.lines.rules import CLASS_LABELS, JOINED_UNITS, KIND_LABELS, LineKind, ServiceClass
 from sms.operators.queries import GatewayView
 
-ALL = ("", N_("All"))
+ALL = SelectChoice("", N_("All"))
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
 _UNITS_LABELS = {
     67: N_("67 characters (usual)"),
     66: N_("66 characters (this operator's wider header)"),
 }
+
+
+def _choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
+    return [SelectChoice(value if isinstance(value, int) else str(value), label) for value, label in labels.items()]
 
 
 class NameForm(Form):
@@ -39,13 +44,11 @@ class LineForm(Form):
     """What may change on a line."""
 
     alias = StringField(N_("Name of the line"))
-    service_class = SelectField(
-        N_("Service class"), choices=[(str(each), label) for each, label in CLASS_LABELS.items()]
-    )
+    service_class = SelectField(N_("Service class"), choices=_choices(CLASS_LABELS))
     joined_units = SelectField(
         N_("Characters in a part of a longer Persian text"),
         coerce=int,
-        choices=[(units, _UNITS_LABELS[units]) for units in JOINED_UNITS],
+        choices=_choices({units: _UNITS_LABELS[units] for units in JOINED_UNITS}),
     )
     is_active = BooleanField(N_("The line is on"), default=True)
 
@@ -67,14 +70,14 @@ class NewLineForm(LineForm):
     number = StringField(
         N_("Number"), [Filled()], description=N_("In any spelling; it is stored without the country code.")
     )
-    kind = SelectField(N_("Kind"), choices=[(str(kind), label) for kind, label in KIND_LABELS.items()])
+    kind = SelectField(N_("Kind"), choices=_choices(KIND_LABELS))
     account = StringField(
         N_("User name of the customer"), description=N_("Of a dedicated line; leave empty to assign it later.")
     )
 
     def offer(self, gateways: Sequence[GatewayView]) -> None:
         """Offer these gateways."""
-        self.gateway_id.choices = [(each.id, f"{each.operator_code} · {each.name}") for each in gateways]
+        self.gateway_id.choices = [SelectChoice(each.id, f"{each.operator_code} · {each.name}") for each in gateways]
 
     @property
     def chosen_kind(self) -> LineKind:
@@ -86,16 +89,16 @@ class LinesFilterForm(FilterForm):
     """What the staff's list of lines is narrowed to."""
 
     operator = SelectField(N_("Operator"), validate_choice=True)
-    kind = SelectField(N_("Kind"), choices=[ALL, *((str(kind), label) for kind, label in KIND_LABELS.items())])
-    owner = SelectField(N_("Owner"), choices=[ALL, ("free", N_("Free")), ("taken", N_("Assigned"))])
-    state = SelectField(N_("State"), choices=[ALL, ("on", N_("On")), ("off", N_("Off"))])
+    kind = SelectField(N_("Kind"), choices=[ALL, *_choices(KIND_LABELS)])
+    owner = SelectField(N_("Owner"), choices=[ALL, *_choices({"free": N_("Free"), "taken": N_("Assigned")})])
+    state = SelectField(N_("State"), choices=[ALL, *_choices({"on": N_("On"), "off": N_("Off")})])
     number = StringField(N_("Number begins with"))
 
     @classmethod
     def over(cls, operators: Sequence[Any]) -> "LinesFilterForm":
         """The form as the address fills it, with these operators to choose from."""
         choices = [ALL] + [
-            (str(each.id), f"{each.code} · {each.name_fa if language() == 'fa' else each.name_en}")
+            SelectChoice(str(each.id), f"{each.code} · {each.name_fa if language() == 'fa' else each.name_en}")
             for each in operators
         ]
         made = type("LinesFilterForm", (cls,), {"operator": SelectField(N_("Operator"), choices=choices)})

@@ -1,10 +1,11 @@
 """Forms of operators and gateways. Credentials are written and never shown again, not even what was just typed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from wtforms import PasswordField, SelectField, StringField
+from wtforms.fields import SelectChoice
 from wtforms.validators import ValidationError
 from wtforms.widgets import TextInput
 
@@ -27,6 +28,10 @@ _CREDENTIAL_LABELS = {"username": N_("User name at the operator"), "domain": N_(
 _SHOWABLE = frozenset({"username", "domain"})  # may be read while they are typed
 
 
+def _choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
+    return [SelectChoice(str(value), label) for value, label in labels.items()]
+
+
 class OperatorForm(Form):
     """What an operator is called and how it sells; its prefix is given once."""
 
@@ -35,10 +40,8 @@ class OperatorForm(Form):
     )
     name_fa = StringField(N_("Persian name"), [Filled()])
     name_en = StringField(N_("English name"), [Filled()])
-    colour = SelectField(N_("Colour"), choices=list(COLOUR_LABELS.items()), default="blue")
-    sale_mode = SelectField(
-        N_("How numbers are sold"), choices=[(str(mode), label) for mode, label in SALE_MODE_LABELS.items()]
-    )
+    colour = SelectField(N_("Colour"), choices=_choices(COLOUR_LABELS), default="blue")
+    sale_mode = SelectField(N_("How numbers are sold"), choices=_choices(SALE_MODE_LABELS))
 
     @property
     def names(self) -> tuple[str, str]:
@@ -143,7 +146,7 @@ class GatewaySettingsForm(Form):
     )
     on_absent = SelectField(
         N_("When the operator does not know a message, asked twice"),
-        choices=[(str(choice), label) for choice, label in ON_ABSENT_LABELS.items()],
+        choices=_choices(ON_ABSENT_LABELS),
         description=N_("Send again only when the operator promised that a repeated id is refused or told alike."),
     )
 
@@ -179,7 +182,8 @@ class NewGatewayForm(GatewaySettingsForm):
     def offer(self, operators: Sequence[Any]) -> None:
         """Offer these operators."""
         self.operator_id.choices = [
-            (each.id, f"{each.code} · {each.name_fa if language() == 'fa' else each.name_en}") for each in operators
+            SelectChoice(each.id, f"{each.code} · {each.name_fa if language() == 'fa' else each.name_en}")
+            for each in operators
         ]
 
 
