@@ -1,0 +1,137 @@
+"""In a real browser: a send from the file to the statement; pages that fit, can be read by everybody and complain of
+nothing."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from deploy.throwaway import ThrowAwayPanel
+from sms.dashboard.rules import demo_recipients
+from tests.browser.conftest import DESKTOP, PHONE, Desk
+
+pytestmark = pytest.mark.browser
+
+SILENT = ("98",)  # never reported: it would take the whole horizon
+CUSTOMER_PAGES = ("/", "/compose", "/campaigns", "/outbox", "/statement", "/lines", "/prices", "/account",
+                  "/account/sessions")  # fmt: skip
+STAFF_PAGES = ("/", "/admin/gateways", "/admin/operators", "/admin/lines", "/admin/tariffs", "/admin/refund-rules",
+               "/admin/accounts", "/admin/audit", "/admin/unknown", "/admin/money")  # fmt: skip
+OPEN_PAGES = ("/sign-in", "/sign-up", "/there-is-no-such-page")
+GRAVE = {"serious", "critical"}
+
+
+def _one_of_each(panel: ThrowAwayPanel) -> list[str]:
+    """A page of one send and of one of its messages."""
+    with psycopg.connect(panel.settings["DATABASE_URL"]) as owner:
+        found = owner.execute("SELECT max(id), max(first_id) FROM outbox_campaign").fetchone()
+    assert found is not None
+    return [f"/campaigns/{found[0]}", f"/campaigns/{found[0]}/blocked", f"/messages/{found[1]}"]
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_a_file_is_sent_watched_and_found_in_the_statement(desk: Desk, tmp_path: Path, language: str) -> None:
+    numbers = [number for number in demo_recipients(300) if not number.endswith(SILENT)]
+    file = tmp_path / "customers.csv"
+    file.write_text("\n".join(["mobile", *numbers]))
+    page = desk.sign_in("customer", language=language)
+
+    page.goto("/compose")
+    page.fill("[name=body]", "جشنواره آغاز شد." if language == "fa" else "The sale begins today.")
+    page.set_input_files("[name=file]", file)
+    page.click("main form button[type=submit]:not([form])")
+    page.wait_for_url(re.compile(r"/drafts/\d+"))
+    confirm = page.locator("form[action$='/confirm'] button")
+    confirm.first.click()
+    if page.locator("dialog[open]").count():
+        page.locator("dialog[open] [data-confirm-yes]").click()
+    page.wait_for_url(re.compile(r"/campaigns/\d+"))
+
+    # The page is not loaded again: htmx brings the end, and then asks no more.
+    expect(page.locator("[data-status=closed]").first).to_be_visible(timeout=60_000)
+    expect(page.locator("[hx-trigger]")).to_have_count(0)
+    page.goto("/statement")
+    expect(page.locator("main")).to_contain_text("بازگشت" if language == "fa" else "Refund")
+    assert desk.complaints == []
+
+
+def _fits(page: Page) -> bool:
+    fits: bool = page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
+    return fits
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+@pytest.mark.parametrize(("person", "pages"), [("customer", CUSTOMER_PAGES), ("admin", STAFF_PAGES)])
+def test_pages_fit_a_small_phone(
+    desk: Desk, sent: Callable[[], None], person: str, pages: tuple[str, ...], language: str
+) -> None:
+    sent()
+    page = desk.sign_in(person, size=PHONE, language=language)
+    more = _one_of_each(desk.panel) if person == "customer" else []
+    too_wide = []
+    for address in [*pages, *more]:
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.ok, address
+        if not _fits(page):
+            too_wide.append(address)
+    assert too_wide == []
+    assert desk.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("person", "pages"), [("customer", CUSTOMER_PAGES), ("admin", STAFF_PAGES), ("", OPEN_PAGES)], ids=str
+)
+def test_pages_can_be_used_by_everybody(
+    desk: Desk, sent: Callable[[], None], person: str, pages: tuple[str, ...], scheme: str
+) -> None:
+    sent()
+    size = PHONE if scheme == "dark" else DESKTOP
+    page = desk.sign_in(person, size=size, color_scheme=scheme) if person else desk.open(size=size, color_scheme=scheme)
+    more = _one_of_each(desk.panel) if person == "customer" else []
+    found = {}
+    for address in [*pages, *more]:
+        page.goto(address)
+        violations = Axe().run(page).response["violations"]
+        grave = [
+            f"{violation['id']}: {node['target']}"
+            for violation in violations
+            if violation["impact"] in GRAVE
+            for node in violation["nodes"][:3]
+        ]
+        if grave:
+            found[address] = grave
+    assert found == {}
+
+
+def test_without_scripts_a_send_is_composed_priced_and_confirmed(desk: Desk) -> None:
+    page = desk.sign_in("customer", language="en", java_script_enabled=False)
+    page.goto("/compose")
+    page.fill("[name=body]", "hello")
+    page.fill("[name=recipients]", "09120000001\n09120000002")
+    page.click("main form button[type=submit]:not([form])")
+    page.wait_for_url(re.compile(r"/drafts/\d+"))
+    for _ in range(50):
+        if page.locator("form[action$='/confirm'] button").count():
+            break
+        page.wait_for_timeout(100)
+        page.reload()
+    page.click("form[action$='/confirm'] button")
+    page.wait_for_url(re.compile(r"/campaigns/\d+"))
+    expect(page.locator("h1")).to_be_visible()
+
+
+def test_signing_out_ends_the_session(desk: Desk) -> None:
+    page = desk.sign_in("customer", language="en")
+    cookies = page.context.cookies()
+    page.locator("details.drop summary").click()
+    page.click("form[action$='/sign-out'] button")
+    page.wait_for_url(re.compile(r"/sign-in"))
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    page.goto("/statement")
+    assert "/sign-in" in page.url
