@@ -1,5 +1,184 @@
 """Commands for scripts: the same operations as the pages."""
 
-import click
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
 
-COMMANDS: tuple[click.Command, ...] = ()
+import click
+from flask.cli import with_appcontext
+
+from sms.accounts.queries import user_by_name
+from sms.core import clock, phone
+from sms.core.console import json_option, refusals, tell, tell_line
+from sms.core.db import release, transaction
+from sms.core.errors import NotFound, Refusal
+from sms.core.text import N_
+from sms.lines.queries import usable_line_by_number
+from sms.outbox.intake import operations as intake
+from sms.outbox.intake import queries as drafts
+from sms.outbox.models import Campaign
+from sms.outbox.operations.accept import accept_draft
+from sms.outbox.operations.campaigns import cancel
+from sms.outbox.queries import campaigns, exports
+from sms.outbox.queries.messages import progress_of
+from sms.outbox.rules import CampaignState, Progress, standing
+
+_LOOK_SECONDS = 0.5
+
+
+@click.command("send")
+@click.option("--as", "username", required=True, help="User name of the customer who sends.")
+@click.option("--line", "number", required=True, help="The line to send from.")
+@click.option("--text-file", type=click.File("r", encoding="utf-8"), required=True, help="The text, in UTF-8.")
+@click.option("--recipients-file", type=click.File("rb"), required=True, help="CSV, TXT or XLSX.")
+@click.option("--title", default="", help="A title for the customer's own lists.")
+@click.option("--wait", "is_waiting", is_flag=True, help="Wait until the campaign is closed.")
+@json_option
+@with_appcontext
+def send(
+    *,
+    username: str,
+    number: str,
+    text_file: Any,
+    recipients_file: BinaryIO,
+    title: str,
+    is_waiting: bool,
+    as_json: bool,
+) -> None:
+    """Send a text to a list: read, price, hold and queue it, and tell the campaign's totals."""
+    with refusals():
+        user = user_by_name(username)
+        campaign_id = _send(user, number, text=text_file.read(), list_file=recipients_file, title=title)
+        if is_waiting:
+            _wait(user.account_id, campaign_id)
+        tell(_totals(_found(campaign_id)), as_json)
+
+
+def _send(user: Any, number: str, *, text: str, list_file: BinaryIO, title: str) -> int:
+    line = usable_line_by_number(user.account_id, number)
+    if line is None:
+        raise NotFound(N_("There is no such line."))
+    with transaction():
+        draft_id = intake.draft_from_file(
+            account_id=user.account_id,
+            user_id=user.id,
+            line_id=line.id,
+            title=title,
+            body=text.removesuffix("\n"),
+            file_name=Path(list_file.name).name,
+            stream=list_file,
+            at=clock.now(),
+        )
+    _read(user.account_id, draft_id)
+    with transaction():
+        return accept_draft(draft_id=draft_id, account_id=user.account_id, user_id=user.id, at=clock.now())
+
+
+def _read(account_id: int, draft_id: int) -> None:
+    """Read the list here and now; a worker that was quicker is waited for."""
+    while True:
+        with transaction():
+            intake.read_draft(draft_id=draft_id, at=clock.now())
+        draft = drafts.draft(account_id, draft_id)
+        if draft.state == "failed":
+            raise Refusal(draft.problem, **draft.problem_params)
+        if draft.state != "reading":
+            return
+        release()
+        time.sleep(_LOOK_SECONDS)
+
+
+def _wait(account_id: int, campaign_id: int) -> None:
+    while True:
+        campaign = campaigns.campaign(account_id=account_id, campaign_id=campaign_id)
+        if campaign is not None and campaign.state == CampaignState.CLOSED and not campaign.is_dirty:
+            return
+        release()
+        time.sleep(_LOOK_SECONDS)
+
+
+def _found(campaign_id: int) -> Campaign:
+    account_id = campaigns.owner_of(campaign_id=campaign_id)
+    found = campaigns.campaign(account_id=account_id, campaign_id=campaign_id) if account_id is not None else None
+    if found is None:
+        raise NotFound(N_("There is no such campaign."))
+    return found
+
+
+def _totals(campaign: Campaign) -> dict[str, object]:
+    counts = standing(campaign.counts, sendable_count=campaign.sendable_count, skipped=campaign.skipped)
+    moments = {name: getattr(campaign, name) for name in ("accepted_at", "submitted_at", "cancelled_at", "closed_at")}
+    return {
+        "campaign": campaign.id,
+        "account": campaign.account_id,
+        "state": campaign.state,
+        "title": campaign.title,
+        "parts": campaign.parts,
+        "total": campaign.total_count,
+        "accepted": campaign.sendable_count,
+        "by_outcome": {code: count for code, count in counts.items() if code not in set(Progress)},
+        "by_progress": {code: count for code, count in counts.items() if code in set(Progress)},
+        "held_mrial": campaign.held_mrial,
+        "charged_mrial": campaign.charged_mrial,
+        "released_mrial": campaign.released_mrial,
+        "refunded_mrial": campaign.refunded_mrial,
+        "refund_due_mrial": campaign.refund_due_mrial,
+        **{name: moment.isoformat() if moment else None for name, moment in moments.items()},
+    }
+
+
+@click.command("campaign")
+@click.argument("campaign_id", type=int)
+@json_option
+@with_appcontext
+def show_campaign(campaign_id: int, as_json: bool) -> None:
+    """Tell a campaign's totals."""
+    with refusals():
+        tell(_totals(_found(campaign_id)), as_json)
+
+
+@click.command("campaign-cancel")
+@click.argument("campaign_id", type=int)
+@json_option
+@with_appcontext
+def cancel_campaign(campaign_id: int, as_json: bool) -> None:
+    """Stop what of a campaign is not sent yet."""
+    with refusals():
+        account_id = _found(campaign_id).account_id
+        with transaction():
+            stopped = cancel(campaign_id=campaign_id, account_id=account_id, at=clock.now())
+    tell({"campaign": campaign_id, "cancelled": stopped}, as_json)
+
+
+@click.command("messages")
+@click.option("--campaign", "campaign_id", type=int, required=True, help="The campaign's number.")
+@with_appcontext
+def list_messages(campaign_id: int) -> None:
+    """Tell each recipient of a campaign, one JSON object a line, in the order of its list."""
+    with refusals():
+        campaign = _found(campaign_id)
+        for some in exports.slices(account_id=campaign.account_id, campaign_id=campaign_id):
+            for message in some:
+                tell_line(_message(message))
+
+
+def _message(message: Any) -> dict[str, object]:
+    return {
+        "id": message.id,
+        "row_number": message.row_number,
+        "recipient": None if message.recipient is None else phone.local(message.recipient),
+        "given": message.given,
+        "state": message.outcome or str(progress_of(message)),
+        "outcome": message.outcome,
+        "code": message.code,
+        "parts": message.parts,
+        "price_mrial": message.price_mrial,
+        "refund_mrial": message.amount_mrial,
+        "refund_due_at": message.due_at.isoformat() if message.due_at else None,
+        "is_refunded": message.transfer_id is not None,
+        "submitted_at": message.submitted_at.isoformat() if message.submitted_at else None,
+        "final_at": message.final_at.isoformat() if message.final_at else None,
+    }
+
+
+COMMANDS: tuple[click.Command, ...] = (send, show_campaign, cancel_campaign, list_messages)

@@ -1,6 +1,6 @@
 """States of campaigns and batches, the polling schedule, and what follows from an unknown fate. Plain Python."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
@@ -115,6 +115,7 @@ class Fate(StrEnum):
 
 
 NEGATIVE_LOOKUPS = 2
+MAX_PARTS = 265  # what the strictest operator takes (Magfa error 30)
 
 
 def fate_of_absent(*, capability: Capability, on_absent: str, absent_count: int) -> Fate:
@@ -152,3 +153,42 @@ def runs(ranges: Sequence[tuple[int, int, int]], *, gap: int = 1000) -> list[IdR
         else:
             joined.append(IdRun(low, high, (batch_id,)))
     return joined
+
+
+def standing(counts: Mapping[str, int], *, sendable_count: int, skipped: Mapping[str, int]) -> dict[str, int]:
+    """How many recipients of a campaign stand where, by Progress and Outcome, in the order of a send; together they
+    are its total. A campaign whose totals were not taken yet is queued as a whole."""
+    known = counts or {Progress.QUEUED: sendable_count, **skipped}
+    return {code: known.get(code, 0) for code in (*Outcome, *reversed(Progress)) if known.get(code, 0)}
+
+
+def expected_end(*, sendable_count: int, unsent_count: int, accepted_at: datetime, at: datetime) -> datetime | None:
+    """When the rest will have been handed over, at the pace so far; None when nothing tells."""
+    done = sendable_count - unsent_count
+    if not unsent_count or done <= 0 or at <= accepted_at:
+        return None
+    return at + (at - accepted_at) / done * unsent_count
+
+
+class Decision(StrEnum):
+    """What a person says became of messages of unknown fate."""
+
+    SENT = "sent"
+    NOT_SENT = "not_sent"
+    RESEND = "resend"
+
+
+DECISION_LABELS: dict[str, str] = {
+    Decision.SENT: N_("They were sent"),
+    Decision.NOT_SENT: N_("They were not sent"),
+    Decision.RESEND: N_("Send them again"),
+}
+DECISION_MEANINGS: dict[str, str] = {
+    Decision.SENT: N_(
+        "They are charged. No report can find them without the operator's reference: they end as expired."
+    ),
+    Decision.NOT_SENT: N_("They end as refused, and their price goes back to the customer."),
+    Decision.RESEND: N_(
+        "They are queued once more. Whoever the operator did reach the first time gets the text twice."
+    ),
+}

@@ -1,5 +1,315 @@
-"""Pages of sending."""
+"""Pages of what was sent: sends with their progress, recipients and money, the outbox, one message, exports."""
 
-from flask import Blueprint
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
 
-bp = Blueprint("outbox", __name__)
+from flask import Response, flash, request, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+
+from sms.accounts.rules import Permission
+from sms.core import clock
+from sms.core.calendar import day_of, day_text
+from sms.core.db import transaction
+from sms.core.errors import NotFound, Refusal
+from sms.core.text import N_
+from sms.core.web import nav
+from sms.core.web.filters import number_text
+from sms.core.web.guards import require, visitor
+from sms.core.web.htmx import STOP_POLLING, is_htmx, redirect_to, render_page
+from sms.core.web.i18n import _, language
+from sms.operators.queries import networks as all_networks
+from sms.operators.rules import OUTCOME_LABELS, Outcome
+from sms.outbox.forms import CampaignFilterForm, MessageFilterForm, RecipientFilterForm
+from sms.outbox.intake.views import bp
+from sms.outbox.models import Campaign
+from sms.outbox.operations.campaigns import cancel
+from sms.outbox.queries import campaigns, exports, messages
+from sms.outbox.queries.messages import MessageFilter, progress_of
+from sms.outbox.rules import CAMPAIGN_LABELS, PROGRESS_LABELS, CampaignState, Progress, expected_end, standing
+
+_PAGE = 50
+_CAMPAIGNS = 25
+_FEW_REFUNDS = 5_000  # so many are summed at every look; of more only the totals are shown while a send runs
+_TONES: dict[str, str] = {
+    Outcome.DELIVERED: "success",
+    Outcome.UNDELIVERED: "danger",
+    Outcome.REFUSED: "danger",
+    Outcome.FILTERED: "danger",
+    Outcome.INVALID: "danger",
+    Outcome.EXPIRED: "muted",
+    Outcome.CANCELLED: "muted",
+    Outcome.DUPLICATE: "muted",
+    Progress.WAITING: "info",
+    Progress.SENDING: "info",
+    Progress.QUEUED: "muted",
+}
+
+nav.add(
+    N_("Sends"),
+    endpoint="outbox.campaigns",
+    icon="list-details",
+    permission=Permission.VIEW_MESSAGES,
+    section="customer",
+    order=20,
+)
+nav.add(
+    N_("Outbox"),
+    endpoint="outbox.messages",
+    icon="send",
+    permission=Permission.VIEW_MESSAGES,
+    section="customer",
+    order=25,
+)
+
+
+@bp.app_template_global()
+def outcome_label(code: str) -> str:
+    """The name of an outcome."""
+    return _(OUTCOME_LABELS[Outcome(code)])
+
+
+@bp.app_template_global()
+def progress_label(code: str) -> str:
+    """The name of where a message without an outcome stands."""
+    return _(PROGRESS_LABELS[Progress(code)])
+
+
+@bp.app_template_global()
+def campaign_label(state: str) -> str:
+    """The name of a campaign's state."""
+    return _(CAMPAIGN_LABELS[CampaignState(state)])
+
+
+def _fate_label(code: str) -> str:
+    return outcome_label(code) if code in OUTCOME_LABELS else progress_label(code)
+
+
+def _before() -> int | None:
+    return request.args.get("before", type=int)
+
+
+# Sends
+
+
+@bp.get("/campaigns", endpoint="campaigns")
+@require(Permission.VIEW_MESSAGES)
+def campaign_list() -> ResponseReturnValue:
+    """All sends of the account, newest first."""
+    account_id = visitor().account_id
+    form = CampaignFilterForm.read(lines=campaigns.used_lines(account_id=account_id))
+    found = campaigns.campaigns(account_id=account_id, narrowed=form.narrowed, before=_before(), most=_CAMPAIGNS + 1)
+    older = found[_CAMPAIGNS - 1].first_id if len(found) > _CAMPAIGNS else None
+    return render_page("outbox/campaigns.html", form=form, campaigns=found[:_CAMPAIGNS], older=older, before=_before())
+
+
+def _campaign(campaign_id: int) -> Campaign:
+    found = campaigns.campaign(account_id=visitor().account_id, campaign_id=campaign_id)
+    if found is None:
+        raise NotFound(N_("There is no such campaign."))
+    return found
+
+
+@bp.get("/campaigns/<int:campaign_id>")
+@require(Permission.VIEW_MESSAGES)
+def campaign(campaign_id: int) -> ResponseReturnValue:
+    """One send: how far it is, what it cost and gave back, and each of its recipients."""
+    found = _campaign(campaign_id)
+    is_finished = found.state == CampaignState.CLOSED
+    if is_htmx():
+        status = STOP_POLLING if is_finished else 200
+        return render_page("outbox/campaign.html", fragment="progress", status=status, **_progress(found))
+    return _campaign_page(found)
+
+
+def _campaign_page(found: Campaign, *, refusal: Refusal | None = None) -> Response:
+    form = RecipientFilterForm.read()
+    listed = messages.messages(
+        account_id=found.account_id, narrowed=form.narrowed(found.id), before=_before(), most=_PAGE + 1
+    )
+    return render_page(
+        "outbox/campaign.html",
+        status=200 if refusal is None else 422,
+        form=form,
+        refusal=refusal,
+        messages=listed[:_PAGE],
+        older=listed[_PAGE - 1].id if len(listed) > _PAGE else None,
+        before=_before(),
+        progress_of=progress_of,
+        **_progress(found),
+    )
+
+
+def _progress(found: Campaign) -> dict[str, Any]:
+    """What the live block shows."""
+    at = clock.now()
+    counts = standing(found.counts, sendable_count=found.sendable_count, skipped=found.skipped)
+    unsent = counts.get(Progress.QUEUED, 0) + counts.get(Progress.SENDING, 0)
+    is_finished = found.state == CampaignState.CLOSED
+    line = campaigns.line_of(campaign_id=found.id)
+    refund_count = found.refunded_count + found.refund_due_count
+    return {
+        "campaign": found,
+        "counts": counts,
+        "bar": [(count, _TONES.get(code, "warning"), _fate_label(code)) for code, count in counts.items()],
+        "unsent": unsent,
+        "still_held_mrial": found.held_mrial - found.charged_mrial - found.released_mrial,
+        "line": line,
+        "is_finished": is_finished,
+        "pace_seconds": _pace(found, at),
+        "trouble": None if is_finished else campaigns.gateway_trouble(line_id=found.line_id),
+        "sent_by": expected_end(
+            sendable_count=found.sendable_count, unsent_count=unsent, accepted_at=found.accepted_at, at=at
+        ),
+        "reported_by": (found.submitted_at or at) + timedelta(seconds=line.report_horizon_seconds),
+        "refunds": campaigns.refunds(campaign_id=found.id) if 0 < refund_count <= _FEW_REFUNDS else [],
+        "refund_due": campaigns.refund_due(campaign_id=found.id) if found.refund_due_count else None,
+        "is_cancellable": counts.get(Progress.QUEUED, 0) > 0 and found.cancelled_at is None,
+    }
+
+
+def _pace(found: Campaign, at: datetime) -> int:
+    """How long the live block waits before it asks again: a send that only waits is not asked after every moment."""
+    if found.submitted_at is None or at - found.submitted_at < timedelta(minutes=2):
+        return 2
+    return 5 if at - found.submitted_at < timedelta(minutes=15) else 30
+
+
+@bp.get("/campaigns/<int:campaign_id>/networks")
+@require(Permission.VIEW_MESSAGES)
+def networks(campaign_id: int) -> ResponseReturnValue:
+    """How a closed send spread over the networks; asked for apart, as all its messages are read for it."""
+    found = _campaign(campaign_id)
+    shares = campaigns.networks(
+        campaign_id=found.id,
+        first_id=found.first_id,
+        last_id=found.last_id,
+        counted=tuple(sorted(found.counts.items())) if found.state == CampaignState.CLOSED else (),
+    )
+    return render_page("outbox/networks.html", fragment="networks", campaign=found, shares=shares)
+
+
+@bp.post("/campaigns/<int:campaign_id>/cancel")
+@require(Permission.SEND_MESSAGES)
+def cancel_campaign(campaign_id: int) -> ResponseReturnValue:
+    """Stop what is not sent yet."""
+    try:
+        with transaction():
+            stopped = cancel(campaign_id=campaign_id, account_id=visitor().account_id, at=clock.now())
+    except Refusal as refusal:
+        return _campaign_page(_campaign(campaign_id), refusal=refusal)
+    flash(
+        _("%(count)s messages are not sent; their price comes back within moments.", count=number_text(stopped)),
+        "success",
+    )
+    return redirect_to(url_for(".campaign", campaign_id=campaign_id))
+
+
+@bp.get("/campaigns/<int:campaign_id>/blocked")
+@require(Permission.VIEW_MESSAGES)
+def blocked(campaign_id: int) -> ResponseReturnValue:
+    """The recipients of a send who have blocked advertising, and what was paid back for each."""
+    found = _campaign(campaign_id)
+    narrowed = MessageFilter(campaign_id=found.id, outcome=Outcome.BLOCKED)
+    listed = messages.messages(account_id=found.account_id, narrowed=narrowed, before=_before(), most=_PAGE + 1)
+    return render_page(
+        "outbox/blocked.html",
+        campaign=found,
+        count=found.counts.get(Outcome.BLOCKED, 0),
+        messages=listed[:_PAGE],
+        older=listed[_PAGE - 1].id if len(listed) > _PAGE else None,
+        before=_before(),
+    )
+
+
+# The outbox
+
+
+@bp.get("/outbox", endpoint="messages")
+@require(Permission.VIEW_MESSAGES)
+def message_list() -> ResponseReturnValue:
+    """All messages of the account, newest first."""
+    account_id = visitor().account_id
+    form = _message_filter()
+    listed = messages.messages(account_id=account_id, narrowed=form.narrowed, before=_before(), most=_PAGE + 1)
+    today = day_of(clock.now())
+    return render_page(
+        "outbox/messages.html",
+        form=form,
+        messages=listed[:_PAGE],
+        older=listed[_PAGE - 1].id if len(listed) > _PAGE else None,
+        before=_before(),
+        progress_of=progress_of,
+        today=day_text(today, language()),
+        yesterday=day_text(today - timedelta(days=1), language()),
+    )
+
+
+def _message_filter() -> MessageFilterForm:
+    form: MessageFilterForm = MessageFilterForm.read(lines=campaigns.used_lines(account_id=visitor().account_id))
+    return form
+
+
+@bp.get("/messages/<int:message_id>")
+@require(Permission.VIEW_MESSAGES)
+def message(message_id: int) -> ResponseReturnValue:
+    """One message: what happened to it, step by step, and what became of its price."""
+    found = messages.message(account_id=visitor().account_id, message_id=message_id)
+    if found is None:
+        raise NotFound(N_("There is no such message."))
+    return render_page(
+        "outbox/message.html",
+        message=found,
+        progress=progress_of(found),
+        submissions=messages.submissions(message_id=message_id),
+        reports=messages.reports(message_id=message_id, final_at=found.final_at) if found.final_at else [],
+        refund=messages.refund(message_id=message_id),
+        network=_network_names().get(found.network_id, ""),
+    )
+
+
+# Exports
+
+
+@bp.get("/campaigns/<int:campaign_id>/export.csv")
+@require(Permission.VIEW_MESSAGES)
+def export_campaign(campaign_id: int) -> ResponseReturnValue:
+    """Every recipient of a send, as a file."""
+    found = _campaign(campaign_id)
+    lines = exports.of_campaign(account_id=found.account_id, campaign_id=found.id, words=_words())
+    return _csv(lines, f"send-{found.id}.csv")
+
+
+@bp.get("/campaigns/<int:campaign_id>/blocked.csv")
+@require(Permission.VIEW_MESSAGES)
+def export_blocked(campaign_id: int) -> ResponseReturnValue:
+    """The blocked recipients of a send, as a file."""
+    found = _campaign(campaign_id)
+    lines = exports.of_campaign(
+        account_id=found.account_id, campaign_id=found.id, words=_words(), outcome=Outcome.BLOCKED
+    )
+    return _csv(lines, f"blocked-{found.id}.csv")
+
+
+@bp.get("/outbox/export.csv")
+@require(Permission.VIEW_MESSAGES)
+def export_messages() -> ResponseReturnValue:
+    """All messages of the outbox's filter, as a file."""
+    form = _message_filter()
+    lines = exports.of_filter(account_id=visitor().account_id, narrowed=form.narrowed, words=_words())
+    return _csv(lines, f"outbox-{day_of(clock.now()).isoformat()}.csv")
+
+
+def _network_names() -> dict[int, str]:
+    return {network.id: network.name_fa if language() == "fa" else network.name_en for network in all_networks()}
+
+
+def _words() -> exports.Words:
+    labels = {str(code): _(label) for code, label in (*OUTCOME_LABELS.items(), *PROGRESS_LABELS.items())}
+    return exports.Words(translate=_, language=language(), networks=_network_names(), labels=labels)
+
+
+def _csv(lines: Iterator[str], name: str) -> Response:
+    response = Response(stream_with_context(lines), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

@@ -67,6 +67,12 @@ def campaign(*, account_id: int, campaign_id: int) -> Campaign | None:
     )
 
 
+def owner_of(*, campaign_id: int) -> int | None:
+    """The account a campaign belongs to; for commands, which see all accounts."""
+    found = scalar("SELECT account_id FROM outbox_campaign WHERE id = :id", id=campaign_id)
+    return int(found) if found is not None else None
+
+
 def of_draft(*, account_id: int, draft_id: int) -> int | None:
     """The campaign that was made of a draft."""
     found = scalar(
@@ -114,6 +120,16 @@ def refunds(*, campaign_id: int) -> list[Refunds]:
     return [Refunds(**refund._mapping) for refund in found]
 
 
+def refund_due(*, campaign_id: int) -> Row[Any]:
+    """When the refunds that a campaign still waits for fall due: the first and the last."""
+    (found,) = rows(
+        "SELECT min(due_at) AS first_at, max(due_at) AS last_at FROM outbox_refund"
+        " WHERE campaign_id = :id AND transfer_id IS NULL",
+        id=campaign_id,
+    )
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkShare:
     """What of a campaign went to one network."""
@@ -148,12 +164,29 @@ def networks(
     return tuple(NetworkShare(**network._mapping) for network in found)
 
 
+def used_lines(*, account_id: int) -> Sequence[Row[Any]]:
+    """The lines an account ever sent from, for filters."""
+    return rows(
+        """WITH RECURSIVE used AS (
+               (SELECT line_id FROM outbox_campaign WHERE account_id = :account_id ORDER BY line_id LIMIT 1)
+               UNION ALL
+               SELECT (SELECT c.line_id FROM outbox_campaign c
+                       WHERE c.account_id = :account_id AND c.line_id > used.line_id ORDER BY c.line_id LIMIT 1)
+               FROM used WHERE used.line_id IS NOT NULL
+           )
+           SELECT l.id, l.number, l.alias FROM used JOIN lines_line l ON l.id = used.line_id ORDER BY l.number""",
+        account_id=account_id,
+    )
+
+
 def gateway_trouble(*, line_id: int) -> Row[Any] | None:
-    """Why a line's gateway does not send now, when it does not: switched off, stopped, or failing since when."""
+    """Why a line does not send now, when it does not: switched off itself, or its gateway is switched off, stopped, or
+    failing since when."""
     found = rows(
-        """SELECT g.is_on, g.stopped_reason, g.failing_since, g.last_error, g.retry_at FROM lines_line l
+        """SELECT l.is_active, g.is_on, g.stopped_reason, g.failing_since, g.last_error, g.retry_at FROM lines_line l
            JOIN operators_gateway g ON g.id = l.gateway_id
-           WHERE l.id = :line_id AND (NOT g.is_on OR g.stopped_reason <> '' OR g.failing_since IS NOT NULL)""",
+           WHERE l.id = :line_id
+             AND (NOT l.is_active OR NOT g.is_on OR g.stopped_reason <> '' OR g.failing_since IS NOT NULL)""",
         line_id=line_id,
     )
     return found[0] if found else None

@@ -1,9 +1,10 @@
 """Lists as CSV, in slices of lines: flat in memory and quick, whatever their length."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from persiantools.digits import fa_to_en
@@ -13,6 +14,7 @@ from sms.core.calendar import TEHRAN, day_text
 from sms.core.db import release, row, rows
 from sms.core.money import MRIAL_PER_RIAL
 from sms.core.text import N_
+from sms.outbox.intake.queries import SkippedRow
 from sms.outbox.queries.messages import MessageFilter, message_ids, progress_of
 
 BOM = "\ufeff"  # by it Excel knows that the file is UTF-8
@@ -35,6 +37,7 @@ HEADER: tuple[str, ...] = (
     N_("Send"),
     N_("Message"),
 )
+SKIPPED_HEADER: tuple[str, ...] = (N_("Row"), N_("As given"), N_("Why it is skipped"))
 REFUND_DUE, REFUNDED = N_("Due"), N_("Refunded")
 
 _COLUMNS = """
@@ -75,22 +78,28 @@ def cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def of_campaign(*, account_id: int, campaign_id: int, words: Words, outcome: str = "") -> Iterator[str]:
-    """A campaign's recipients in the order they were given, header first."""
+def slices(*, account_id: int, campaign_id: int, outcome: str = "") -> Iterator[Sequence[Row[Any]]]:
+    """A campaign's recipients in the order they were given, some thousands at a time."""
     campaign = row(
         "SELECT first_id, last_id FROM outbox_campaign WHERE id = :id AND account_id = :account_id",
         id=campaign_id,
         account_id=account_id,
     )
-    yield _header(words)
     if campaign is None:
         return
     statement = _OF_CAMPAIGN.format(and_more="AND m.outcome = CAST(:outcome AS outbox_outcome)" if outcome else "")
     chosen = {"outcome": outcome} if outcome else {}
     for low in range(campaign.first_id, campaign.last_id + 1, _SLICE):
         high = min(low + _SLICE - 1, campaign.last_id)
-        yield _lines(rows(statement, low=low, high=high, campaign_id=campaign_id, **chosen), words)
+        yield rows(statement, low=low, high=high, campaign_id=campaign_id, **chosen)
         release()
+
+
+def of_campaign(*, account_id: int, campaign_id: int, words: Words, outcome: str = "") -> Iterator[str]:
+    """A campaign's recipients in the order they were given, header first."""
+    yield _header(words)
+    for some in slices(account_id=account_id, campaign_id=campaign_id, outcome=outcome):
+        yield _lines(some, words)
 
 
 def of_filter(*, account_id: int, narrowed: MessageFilter, words: Words) -> Iterator[str]:
@@ -101,6 +110,17 @@ def of_filter(*, account_id: int, narrowed: MessageFilter, words: Words) -> Iter
         yield _lines(rows(_OF_IDS, ids=ids, low=ids[-1], high=ids[0]), words)
         before = ids[-1]
         release()
+
+
+def of_skipped(
+    skipped: Iterable[SkippedRow], *, translate: Callable[[str], str], labels: Mapping[str, str]
+) -> Iterator[str]:
+    """The rows of a list that nobody is written to, and why, header first."""
+    yield BOM + ",".join(cell(translate(name)) for name in SKIPPED_HEADER) + "\r\n"
+    reasons = {code: cell(label) for code, label in labels.items()}
+    lines = (f"{each.row_number},{cell(each.given)},{reasons[each.outcome]}\r\n" for each in skipped)
+    while some := "".join(islice(lines, 1_000)):
+        yield some
 
 
 def _header(words: Words) -> str:

@@ -1,0 +1,151 @@
+"""What is typed into the pages of sending, and what their lists are narrowed to."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from flask_wtf.file import FileField
+from wtforms import SelectField, StringField, TextAreaField
+from wtforms.validators import Length, ValidationError
+
+from sms.core.calendar import start_of_day
+from sms.core.parts import measure
+from sms.core.text import N_
+from sms.core.web.filters import number_text
+from sms.core.web.forms import DayField, Filled, FilterForm, Form, PhoneField
+from sms.core.web.i18n import _, say
+from sms.operators.rules import OUTCOME_LABELS
+from sms.outbox.intake.rules import limits
+from sms.outbox.queries.campaigns import CampaignFilter
+from sms.outbox.queries.messages import MessageFilter
+from sms.outbox.rules import CAMPAIGN_LABELS, MAX_PARTS, PROGRESS_LABELS
+
+_ANY = ("", N_("Any"))
+
+
+def _normal(text: str | None) -> str:
+    """One way to break lines: a browser sends two characters for each, and both would be paid for."""
+    return (text or "").replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+
+
+class DraftForm(Form):
+    """The words of a send."""
+
+    title = StringField(N_("Title"), [Length(max=100)], description=N_("For your own lists; recipients do not see it."))
+    body = TextAreaField(N_("Text"), [Filled()], filters=[_normal], render_kw={"rows": 5, "data-count-parts": ""})
+
+    def validate_body(self, field: TextAreaField) -> None:
+        """No longer than the strictest operator takes."""
+        parts = measure(field.data).parts
+        if parts > MAX_PARTS:
+            raise ValidationError(
+                _(
+                    "The text has %(parts)s parts; an operator takes %(most)s at most.",
+                    parts=number_text(parts),
+                    most=number_text(MAX_PARTS),
+                )
+            )
+
+
+class ComposeForm(DraftForm):
+    """A new send: its words, its line, and its recipients typed or as a file."""
+
+    line_id = SelectField(N_("Line"), [Filled()], coerce=int)
+    recipients = TextAreaField(
+        N_("Recipients"),
+        render_kw={"rows": 6, "inputmode": "tel", "spellcheck": "false"},
+        description=N_("One number a line, or parted by commas or spaces; any usual way of writing them."),
+    )
+    file = FileField(
+        N_("or a file"),
+        render_kw={"data-dropzone": "", "accept": ".csv,.txt,.xlsx"},
+        description=N_("CSV, TXT or XLSX, up to 1,000,000 rows and 50 MB."),
+    )
+
+    @property
+    def has_file(self) -> bool:
+        """Whether a file came with it."""
+        return bool(self.file.data and self.file.data.filename)
+
+    def validate_recipients(self, field: TextAreaField) -> None:
+        """Typed or a file: the one or the other."""
+        if not self.has_file and not (field.data or "").strip():
+            raise ValidationError(_("Type the numbers or choose a file."))
+        if self.has_file and (field.data or "").strip():
+            raise ValidationError(_("Type the numbers or choose a file, not both."))
+
+    def validate_file(self, field: FileField) -> None:
+        """What is too large is not read."""
+        if self.has_file:
+            stream = field.data.stream
+            size = stream.seek(0, 2)
+            stream.seek(0)
+            if size > limits.MAX_FILE_BYTES:
+                raise ValidationError(say(limits.too_large()))
+
+
+class _ByLine(FilterForm):
+    """A filter that knows the lines to choose from."""
+
+    def __init__(self, *args: Any, lines: Sequence[Any] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.line_id.choices = [_ANY, *((str(line.id), f"{line.number} {line.alias}".strip()) for line in lines)]
+
+
+class MessageFilterForm(_ByLine):
+    """What the outbox is narrowed to."""
+
+    day = DayField(N_("Day"))
+    state = SelectField(N_("State"), choices=[_ANY, *PROGRESS_LABELS.items()])
+    outcome = SelectField(N_("Outcome"), choices=[_ANY, *OUTCOME_LABELS.items()])
+    line_id = SelectField(N_("Line"))
+    recipient = PhoneField(N_("Recipient"))
+
+    @property
+    def narrowed(self) -> MessageFilter:
+        """As the queries take it."""
+        return MessageFilter(
+            state=self.state.data or "",
+            outcome=self.outcome.data or "",
+            line_id=int(self.line_id.data) if self.line_id.data else None,
+            recipient=self.recipient.data,
+            **_bounds(self.day),
+        )
+
+
+class CampaignFilterForm(_ByLine):
+    """What the list of sends is narrowed to."""
+
+    day = DayField(N_("Day"))
+    state = SelectField(N_("State"), choices=[_ANY, *CAMPAIGN_LABELS.items()])
+    line_id = SelectField(N_("Line"))
+
+    @property
+    def narrowed(self) -> CampaignFilter:
+        """As the queries take it."""
+        line_id = int(self.line_id.data) if self.line_id.data else None
+        return CampaignFilter(state=self.state.data or "", line_id=line_id, **_bounds(self.day))
+
+
+class RecipientFilterForm(FilterForm):
+    """What the recipients of one send are narrowed to."""
+
+    state = SelectField(N_("State"), choices=[_ANY, *PROGRESS_LABELS.items()])
+    outcome = SelectField(N_("Outcome"), choices=[_ANY, *OUTCOME_LABELS.items()])
+    recipient = PhoneField(N_("Recipient"))
+
+    def narrowed(self, campaign_id: int) -> MessageFilter:
+        """As the queries take it."""
+        return MessageFilter(
+            campaign_id=campaign_id,
+            state=self.state.data or "",
+            outcome=self.outcome.data or "",
+            recipient=self.recipient.data,
+        )
+
+
+def _bounds(field: DayField) -> dict[str, Any]:
+    """The moments a day lies between."""
+    if field.data is None:
+        return {}
+    return {"since": start_of_day(field.data), "until": start_of_day(field.data + timedelta(days=1))}
