@@ -18,11 +18,16 @@ from sms.billing.rules import (
 from sms.core.db import execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
+from sms.operators.queries import operator
 from sms.operators.rules import Outcome
 
 NOT_IN_NETWORK_DELAY_SECONDS = 48 * 3_600
 
 _PAST = N_("It can begin now or later, not in the past: what was accepted keeps its price and its rule.")
+
+
+class Ended(Refusal):
+    """The row has ended before: somebody was faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,7 @@ def add_default_refund_rules(
     """What the operators do by themselves: recipients who blocked advertising, or who opted out after all and were
     charged, come back in full at once; numbers not in the network only where asked, 48 hours after sending.
     """
+    operator(operator_id)
     scope = Scope(operator_id=operator_id)
     usual = [NewRefundRule(scope, Outcome.BLOCKED), NewRefundRule(scope, Outcome.OPTED_OUT)]
     if refunds_not_in_network:
@@ -186,7 +192,7 @@ def _end(table: str, row_id: int, *, ends_at: datetime | None, at: datetime) -> 
         raise NotFound(N_("There is no such row."))
     until = max(ends_at or at, found.valid_from)
     if found.valid_until is not None and found.valid_until <= until:
-        raise Refusal(N_("It has ended already."))
+        raise Ended(N_("It has ended already."))
     execute(f"UPDATE {table} SET valid_until = :until WHERE id = :id", until=until, id=row_id)  # noqa: S608
 
 

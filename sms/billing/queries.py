@@ -8,18 +8,24 @@ from typing import Any
 from sqlalchemy import Row
 
 from sms.billing.rules import (
+    REFUNDABLE,
     Language,
     Phase,
     Rate,
+    Refund,
     RefundResolver,
     Rule,
     Scope,
     most_specific,
+    refund_of,
+    together,
 )
 from sms.core.db import row, rows
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
+from sms.lines.queries import UsableLine, usable_lines
 from sms.operators.queries import networks
+from sms.operators.rules import Outcome
 
 __all__ = ["Price", "RefundResolver", "price_list", "refund_rules"]  # what the outbox is promised
 
@@ -40,7 +46,7 @@ _NO_PRICE = {
 _RATES = """
 SELECT id, operator_id, line_id, network_id, language, price_mrial, cost_mrial, valid_from, valid_until
 FROM billing_tariff
-WHERE (operator_id = :operator_id OR line_id = :line_id)
+WHERE (operator_id = ANY(:operator_ids) OR line_id = ANY(:line_ids))
   AND valid_from <= :at AND (valid_until IS NULL OR valid_until > :at)
 """
 
@@ -50,17 +56,23 @@ def price_list(*, line_id: int, operator_id: int, at: datetime) -> dict[tuple[in
 
     Raises Refusal when one of them has no price: a send must not begin that could not be priced to its end.
     """
-    rates = [_rate(found) for found in rows(_RATES, operator_id=operator_id, line_id=line_id, at=at)]
+    rates = _rates_of([line_id], [operator_id], at)
+    return _listed(rates, networks(), line_id=line_id, operator_id=operator_id, at=at)
+
+
+def _rates_of(line_ids: Sequence[int], operator_ids: Sequence[int], at: datetime) -> list[Rate]:
+    found = rows(_RATES, line_ids=list(line_ids), operator_ids=list(operator_ids), at=at)
+    return [_rate(rate) for rate in found]
+
+
+def _listed(
+    rates: Sequence[Rate], all_networks: Sequence[Row[Any]], *, line_id: int, operator_id: int, at: datetime
+) -> dict[tuple[int, str], Price]:
     listed: dict[tuple[int, str], Price] = {}
-    for network in networks():
-        for language in Language:
-            rate = most_specific(
-                [rate for rate in rates if rate.language is language],
-                line_id=line_id,
-                operator_id=operator_id,
-                network_id=network.id,
-                at=at,
-            )
+    for language in Language:
+        spoken = [rate for rate in rates if rate.language is language]
+        for network in all_networks:
+            rate = most_specific(spoken, line_id=line_id, operator_id=operator_id, network_id=network.id, at=at)
             if rate is None:
                 raise Refusal(_NO_PRICE[language], network=f"{network.name_fa} ({network.name_en})")
             listed[network.id, str(language)] = Price(rate.price_mrial, rate.cost_mrial)
@@ -110,6 +122,90 @@ def _rule(found: Row[Any]) -> Rule:
         delay_seconds=found.delay_seconds,
         note=found.note,
     )
+
+
+# What a customer is shown
+
+
+@dataclass(frozen=True, slots=True)
+class PricedNetworks:
+    """The customer's price of a part to some networks; no networks named means all of them."""
+
+    networks: tuple[Row[Any], ...]
+    persian_mrial: int
+    latin_mrial: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundedNetworks:
+    """What comes back for an outcome on some networks; no networks named means all of them."""
+
+    outcome: Outcome
+    networks: tuple[Row[Any], ...]
+    refund: Refund
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSheet:
+    """Lines of an operator that cost the same and pay back the same; without prices they cannot be sent from."""
+
+    lines: list[UsableLine]
+    prices: list[PricedNetworks]
+    refunds: list[RefundedNetworks]
+
+
+def price_sheets(*, account_id: int, at: datetime) -> list[PriceSheet]:
+    """What an account's lines cost now and what comes back, lines that are alike together."""
+    lines = usable_lines(account_id)
+    line_ids = [line.id for line in lines]
+    rates = _rates_of(line_ids, sorted({line.operator_id for line in lines}), at)
+    resolver = refund_rules(line_ids=line_ids, at=at)
+    special = {rate.scope.line_id for rate in rates} | {rule.scope.line_id for rule in resolver.rules}
+    groups: dict[tuple[int, int | None], list[UsableLine]] = {}
+    for line in lines:
+        groups.setdefault((line.operator_id, line.id if line.id in special else None), []).append(line)
+    all_networks = networks()
+    return [
+        PriceSheet(
+            alike,
+            _prices(rates, all_networks, line=alike[0], at=at),
+            _refunds(resolver, all_networks, line_id=alike[0].id),
+        )
+        for alike in groups.values()
+    ]
+
+
+def _prices(
+    rates: Sequence[Rate], all_networks: Sequence[Row[Any]], *, line: UsableLine, at: datetime
+) -> list[PricedNetworks]:
+    try:
+        listed = _listed(rates, all_networks, line_id=line.id, operator_id=line.operator_id, at=at)
+    except Refusal:
+        return []
+    pairs = {
+        network.id: tuple(listed[network.id, str(language)].price_mrial for language in Language)
+        for network in all_networks
+    }
+    return [
+        PricedNetworks(_named(ids, all_networks), persian_mrial=pair[0], latin_mrial=pair[1])
+        for ids, pair in together(pairs)
+    ]
+
+
+def _refunds(resolver: RefundResolver, all_networks: Sequence[Row[Any]], *, line_id: int) -> list[RefundedNetworks]:
+    found: list[RefundedNetworks] = []
+    for outcome in REFUNDABLE:
+        refunds = {
+            network.id: refund_of(resolver.rule(line_id=line_id, network_id=network.id, outcome=outcome))
+            for network in all_networks
+        }
+        found += [RefundedNetworks(outcome, _named(ids, all_networks), refund) for ids, refund in together(refunds)]
+    return found
+
+
+def _named(ids: Sequence[int], all_networks: Sequence[Row[Any]]) -> tuple[Row[Any], ...]:
+    """The networks of these ids; none at all where they are all of them."""
+    return () if len(ids) == len(all_networks) else tuple(network for network in all_networks if network.id in ids)
 
 
 # Lists for the staff
@@ -163,6 +259,21 @@ def tariffs_of_operators(*, at: datetime) -> Sequence[Row[Any]]:
         " ORDER BY o.code, n.id NULLS FIRST, d.language DESC, d.id",
         at=at,
     )
+
+
+def tariffs_in(scope: Scope, *, at: datetime) -> dict[Language, Price]:
+    """The prices of exactly this scope that are in force, to begin a change from."""
+    found = rows(
+        """SELECT language, price_mrial, cost_mrial FROM billing_tariff
+           WHERE operator_id IS NOT DISTINCT FROM :operator_id AND line_id IS NOT DISTINCT FROM :line_id
+             AND network_id IS NOT DISTINCT FROM :network_id
+             AND valid_from <= :at AND (valid_until IS NULL OR valid_until > :at) ORDER BY id""",
+        operator_id=scope.operator_id,
+        line_id=scope.line_id,
+        network_id=scope.network_id,
+        at=at,
+    )
+    return {Language(tariff.language): Price(tariff.price_mrial, tariff.cost_mrial) for tariff in found}
 
 
 def tariff_page(narrowed: Listed, *, before: int | None = None, most: int = 26) -> Sequence[Row[Any]]:

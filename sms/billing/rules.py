@@ -1,6 +1,6 @@
 """Which price and which refund rule is meant when several fit. Plain Python: amounts in milli-rial a part."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -36,7 +36,7 @@ FULL = 100
 class Phase(StrEnum):
     """Where a dated row stands at a moment."""
 
-    COMING = "coming"
+    COMING = "upcoming"
     CURRENT = "current"
     ENDED = "ended"
 
@@ -163,6 +163,54 @@ def make_room(existing: Sequence[tuple[int, datetime, datetime | None]], *, vali
         else:
             coming.append(begins)
     return Ending(tuple(ends), min(coming, default=None))
+
+
+Value = TypeVar("Value", bound=Hashable)
+
+
+def together(values: Mapping[int, Value]) -> list[tuple[tuple[int, ...], Value]]:
+    """Networks of the same value in one group, in the order in which the values first appear."""
+    groups: dict[Value, list[int]] = {}
+    for network_id, value in values.items():
+        groups.setdefault(value, []).append(network_id)
+    return [(tuple(network_ids), value) for value, network_ids in groups.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """What comes back for an outcome, whichever row says so."""
+
+    percent: int
+    delay_seconds: int
+    note: str
+
+    @property
+    def words(self) -> tuple[str, dict[str, int]]:
+        """The sentence for it: a message id and what fills its places."""
+        if not self.percent:
+            return N_("nothing comes back"), {}
+        share = N_("the whole price comes back") if self.percent == FULL else N_("%(percent)s percent comes back")
+        return share, {"percent": self.percent}
+
+    @property
+    def when(self) -> tuple[str, dict[str, int]]:
+        """When: a message id and what fills its places."""
+        if not self.delay_seconds:
+            return N_("as soon as the operator reports it"), {}
+        for seconds, sentence in _UNITS:
+            if self.delay_seconds % seconds == 0:
+                return sentence, {"count": self.delay_seconds // seconds}
+        return N_("%(count)s seconds after sending"), {"count": self.delay_seconds}
+
+
+_UNITS = ((3_600, N_("%(count)s hours after sending")), (60, N_("%(count)s minutes after sending")))
+
+
+def refund_of(rule: Rule | None) -> Refund:
+    """What a rule gives back; without a rule, nothing."""
+    if rule is None or not rule.percent:
+        return Refund(0, 0, rule.note if rule else "")
+    return Refund(rule.percent, rule.delay_seconds, rule.note)
 
 
 def margin_percent(*, price_mrial: int, cost_mrial: int) -> int | None:

@@ -21,6 +21,15 @@ class WalletKind(StrEnum):
     ADJUSTMENT = "adjustment"
 
 
+WALLET_LABELS: dict[WalletKind, str] = {
+    WalletKind.CUSTOMER: N_("Customers’ balances"),
+    WalletKind.ESCROW: N_("Set aside for campaigns"),
+    WalletKind.REVENUE: N_("Revenue"),
+    WalletKind.OPERATOR_COST: N_("Owed to operators"),
+    WalletKind.GATEWAY: N_("Payment gateways"),
+    WalletKind.ADJUSTMENT: N_("Moved by hand"),
+}
+
 MOST_MRIAL = 10**16  # more than anybody moves at once, far less than a column holds
 LONGEST_REASON = 500
 
