@@ -93,7 +93,10 @@ class Sender:
         """In a thread: hand a batch over, or leave it when the gateway failed meanwhile or its lease runs short."""
         if self.is_stopped or time.monotonic() > begin_before:
             return Result(batch, is_unsent=True)
-        return hand_over(self.adapter, batch)
+        result = hand_over(self.adapter, batch)
+        if result.error is not None:
+            self.is_stopped = True  # before this thread takes the next batch
+        return result
 
     def _land(self) -> int:
         done, waiting = wait(self.flying, return_when=FIRST_COMPLETED)
@@ -101,7 +104,6 @@ class Sender:
             done, _ = wait(self.flying, timeout=_GATHER_SECONDS)
         self.flying -= done
         results = [future.result() for future in done]
-        self.is_stopped = self.is_stopped or any(result.error is not None for result in results)
         self._store(results)
         return sum(not result.is_unsent for result in results)
 
