@@ -97,6 +97,7 @@ def make_world(app: Flask) -> World:
     dedicated = make_line(operator_id=shop.operator_id, gateway_id=shop.gateway_id, account_id=shop.account_id)
     make_gateway(operator_code="2000")
     campaign_id = make_campaign(shop)
+    batch_id = _park(make_campaign(shop, size=1))
     with transaction():
         admin = scalar(
             "INSERT INTO accounts_user (account_id, username, password_hash, role, created_at, password_changed_at)"
@@ -125,12 +126,29 @@ def make_world(app: Flask) -> World:
         "gateway_id": shop.gateway_id,
         "line_id": dedicated,
         "campaign_id": campaign_id,
+        "batch_id": batch_id,
         "draft_id": draft_id,
         **found._mapping,
     }
     users = {"customer": shop.user_id, "stranger": stranger, "reseller": reseller, "admin": int(admin)}
     assert stranger_id != shop.account_id
     return World(app, shop, ids, users)
+
+
+def _park(campaign_id: int) -> int:
+    """Make a message of unknown fate wait for a person; returns its batch."""
+    with transaction():
+        return int(
+            scalar(
+                """WITH lost AS (
+                       UPDATE outbox_batch SET state = 'submitted', wire_at = now(), submitted_at = now(),
+                           unknown_count = 1, attempt = 1
+                       WHERE campaign_id = :id RETURNING *)
+                   INSERT INTO outbox_unknown (message_id, batch_id, campaign_id, gateway_id, attempt, wire_at)
+                   SELECT first_id, id, campaign_id, gateway_id, attempt, wire_at FROM lost RETURNING batch_id""",
+                id=campaign_id,
+            )
+        )
 
 
 def _session(user_id: int) -> str:

@@ -36,8 +36,8 @@ class Hands:
     def _empty(self, name: str) -> int:
         queue = Queue(prefixed(name), connection=connection(), serializer=JSONSerializer, job_class=worker.CleanJob)
         done = 0
-        while job_id := queue.pop_job_id():
-            job = queue.fetch_job(job_id)
+        while queue.count:
+            job = queue.fetch_job(queue.pop_job_id())
             assert job is not None
             job.perform()
             done += 1
