@@ -89,8 +89,7 @@ def accounts() -> ResponseReturnValue:
 @require(Permission.MANAGE_CUSTOMERS)
 def new_account() -> ResponseReturnValue:
     """Open an account for somebody; its first password is made and shown once."""
-    form = NewAccountForm()
-    form.parent.choices = [(each.id, each.name) for each in queries.possible_parents()]
+    form = NewAccountForm(parents={each.id: each.name for each in queries.possible_parents()})
     if form.validate_on_submit():
         password = operations.one_time_password()
         owner = NewUser(

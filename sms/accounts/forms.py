@@ -1,11 +1,12 @@
 """Forms of sign-in, sign-up, one's own account and the staff's pages; and who is asking."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import request
 from flask_login import current_user
 from wtforms import HiddenField, PasswordField, SelectField, StringField
+from wtforms.fields import SelectChoice
 from wtforms.validators import Length, NumberRange, Optional
 
 from sms.accounts.rules import (
@@ -22,11 +23,15 @@ from sms.core import clock
 from sms.core.text import N_
 from sms.core.web.forms import Filled, FilterForm, Form, IntField, PhoneField
 
-ANY = ("", N_("All"))
+ANY = SelectChoice("", N_("All"))
 _NAME = [Filled(), Length(max=100, message=N_("Use at most 100 characters."))]
 _OPTIONAL_NAME = [Optional(), Length(max=100, message=N_("Use at most 100 characters."))]
 _USERNAME_KW = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false", "maxlength": 60}
 _NEW_PASSWORD_KW = {"autocomplete": "new-password", "maxlength": 400}
+
+
+def _choices(labels: Mapping[str, str]) -> list[SelectChoice]:
+    return [SelectChoice(str(value), label) for value, label in labels.items()]
 
 
 def by() -> By:
@@ -66,14 +71,14 @@ class ProfileForm(Form):
 
     full_name = StringField(N_("Your name"), _NAME, filters=[clean_text], render_kw={"autocomplete": "name"})
     mobile = PhoneField(N_("Mobile"), [Optional()], render_kw={"autocomplete": "tel"})
-    language = SelectField(N_("Language"), choices=list(LANGUAGE_LABELS.items()))
+    language = SelectField(N_("Language"), choices=_choices(LANGUAGE_LABELS))
 
 
 class AccountForm(Form):
     """What an owner says of the account."""
 
     name = StringField(N_("Business name"), _NAME, filters=[clean_text], render_kw={"autocomplete": "organization"})
-    money_unit = SelectField(N_("Money is shown in"), choices=list(UNIT_LABELS.items()))
+    money_unit = SelectField(N_("Money is shown in"), choices=_choices(UNIT_LABELS))
 
 
 class PasswordForm(Form):
@@ -88,7 +93,7 @@ class PasswordForm(Form):
 class LanguageForm(Form):
     """Another language, and the page to come back to."""
 
-    language = SelectField(N_("Language"), choices=list(LANGUAGE_LABELS.items()))
+    language = SelectField(N_("Language"), choices=_choices(LANGUAGE_LABELS))
     next = HiddenField()
 
 
@@ -99,8 +104,8 @@ class AccountFilter(FilterForm):
     """Which accounts are listed."""
 
     search = StringField(N_("Name, username or mobile"), [Length(max=100)], filters=[clean_text])
-    kind = SelectField(N_("Kind"), choices=[ANY, *KIND_LABELS.items()], default="")
-    state = SelectField(N_("State"), choices=[ANY, *STATE_LABELS.items()], default="")
+    kind = SelectField(N_("Kind"), choices=[ANY, *_choices(KIND_LABELS)], default="")
+    state = SelectField(N_("State"), choices=[ANY, *_choices(STATE_LABELS)], default="")
 
 
 class AuditFilter(FilterForm):
@@ -111,13 +116,13 @@ class AuditFilter(FilterForm):
 
     def __init__(self, *args: Any, actions: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.action.choices = [ANY, *((action, ACTION_LABELS.get(action, action)) for action in actions)]
+        self.action.choices = [ANY, *_choices({action: ACTION_LABELS.get(action, action) for action in actions})]
 
 
 class NewAccountForm(Form):
     """An account opened by staff; the password is made, not typed."""
 
-    kind = SelectField(N_("Kind"), choices=[(kind, KIND_LABELS[kind]) for kind in ("customer", "reseller")])
+    kind = SelectField(N_("Kind"), choices=_choices({kind: KIND_LABELS[kind] for kind in ("customer", "reseller")}))
     parent = SelectField(N_("Below"), coerce=int)
     name = StringField(N_("Business name"), _NAME, filters=[clean_text])
     full_name = StringField(N_("Owner's name"), _OPTIONAL_NAME, filters=[clean_text])
@@ -125,6 +130,10 @@ class NewAccountForm(Form):
     username = StringField(
         N_("Username"), [Filled()], render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
     )
+
+    def __init__(self, *args: Any, parents: Mapping[int, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parent.choices = [SelectChoice(account_id, name) for account_id, name in parents.items()]
 
 
 class NewUserForm(Form):
@@ -135,7 +144,7 @@ class NewUserForm(Form):
     username = StringField(
         N_("Username"), [Filled()], render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
     )
-    role = SelectField(N_("Role"), choices=list(ROLE_LABELS.items()), default="member")
+    role = SelectField(N_("Role"), choices=_choices(ROLE_LABELS), default="member")
 
 
 class ReasonForm(Form):
