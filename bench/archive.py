@@ -68,7 +68,8 @@ _OUTCOME = {
 _CAMPAIGNS = """
 INSERT INTO outbox_campaign (id, account_id, user_id, key, body_hash, line_id, escrow_wallet_id, title, body,
     is_unicode, parts, state, priority, total_count, sendable_count, held_mrial, first_id, last_id, counts, is_dirty,
-    charged_mrial, refunded_mrial, refunded_count, refund_due_mrial, refund_due_count, accepted_at, submitted_at, closed_at)
+    charged_mrial, refunded_mrial, refunded_count, refund_due_mrial, refund_due_count, accepted_at, submitted_at,
+    closed_at)
 SELECT id, account_id, %(user)s, 'bench:' || id, 'x', %(line)s, escrow_id, 'campaign ' || id, %(body)s, true, 1,
     '{state}', CASE WHEN size = 1 THEN 1 ELSE 2 END, size, size, size * price, first_id, first_id + size - 1,
     {counts}, {state_is_open}, size * price,

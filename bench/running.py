@@ -58,8 +58,8 @@ def started(programs: ThrowAwayPanel, *names: str) -> Iterator[dict[str, int]]:
 
 
 @contextmanager
-def worker(queue: str) -> Iterator[None]:
-    """One worker on one queue."""
+def worker(queue: str) -> Iterator[int]:
+    """One worker on one queue; yields its process id."""
     child = Child(
         Program(
             name="worker",
@@ -71,7 +71,7 @@ def worker(queue: str) -> Iterator[None]:
     )
     try:
         wait_for_workers([queue])
-        yield
+        yield child.pid
     finally:
         child.stop()
 

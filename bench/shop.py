@@ -95,7 +95,7 @@ def _gateway(operator_id: int, simulator_url: str) -> int:
             """INSERT INTO operators_gateway (operator_id, name, adapter, base_url, credentials_sealed, batch_size,
                    concurrency, timeout_seconds, slowest_accept_seconds, lease_seconds, polling_plan_seconds,
                    report_horizon_seconds, lookup_after_seconds, created_at)
-               VALUES (:operator_id, 'bench', 'magfa', :url, :sealed, 100, 8, 30, 5, 60, '{1, 2, 4, 8, 16}', 600, 5,
+               VALUES (:operator_id, 'bench', 'magfa', :url, :sealed, 100, 16, 30, 5, 60, '{1, 2, 4, 8, 16}', 600, 5,
                    :at) RETURNING id""",
             operator_id=operator_id,
             url=f"{simulator_url}/{OPERATOR_CODE}/api/http/sms/v2/",
