@@ -57,7 +57,7 @@ def _moment(begins: datetime | None) -> datetime | None:
 
 @click.command("tariff-add")
 @_scope_options
-@click.option("--language", type=click.Choice([*Language, BOTH]), default=BOTH, show_default=True)
+@click.option("--language", type=click.Choice([*map(str, Language), BOTH]), default=BOTH, show_default=True)
 @click.option("--price", required=True, help="Rial a part, up to three digits after the point.")
 @click.option("--cost", required=True, help="What a part costs us, in rial.")
 @json_option
@@ -76,7 +76,7 @@ def tariff_add(*, language: str, price: str, cost: str, as_json: bool, **scope: 
 
 @click.command("refund-rule-add")
 @_scope_options
-@click.option("--outcome", type=click.Choice(list(REFUNDABLE)), required=True, help="How the messages ended.")
+@click.option("--outcome", type=click.Choice(list(map(str, REFUNDABLE))), required=True, help="How the messages ended.")
 @click.option("--percent", type=int, default=FULL, show_default=True, help="How much of the price comes back.")
 @click.option("--delay-hours", type=int, default=0, show_default=True, help="Counted from the sending.")
 @click.option("--note", default="", help="Customers read it beside the rule.")

@@ -71,7 +71,6 @@ class ScopeForm(Form):
     operator_id = SelectField(N_("Operator"))
     line = StringField(
         N_("Only for the line"),
-        [Optional()],
         filters=[_number],
         description=N_(
             "The number of one line, instead of an operator: what holds for a line goes before its operator."
