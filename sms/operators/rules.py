@@ -276,8 +276,8 @@ class StopReason(StrEnum):
 
 
 STOP_LABELS: dict[StopReason, str] = {
-    StopReason.CREDENTIALS: N_("Stopped: the operator does not accept our credentials"),
-    StopReason.CREDIT: N_("Stopped: no credit left at the operator"),
+    StopReason.CREDENTIALS: N_("The operator does not accept our credentials."),
+    StopReason.CREDIT: N_("Our account at the operator has no credit left."),
 }
 
 

@@ -182,7 +182,7 @@ def test_a_wrong_password_is_told_and_stops_the_gateway(
 
     told = _test(staff, gateway_id)
     assert "does not accept these credentials" in told
-    assert "Stopped: the operator does not accept our credentials" in told
+    assert "The operator does not accept our credentials." in told
     assert queries.gateway(gateway_id).stopped_reason == "credentials"
 
 
