@@ -175,15 +175,17 @@ def test_a_good_gateway_tells_its_credit(staff: Person, simulator: RunningSimula
 
 @pytest.mark.parametrize("is_http_401", [False, True])
 def test_a_wrong_password_is_told_and_stops_the_gateway(
-    staff: Person, simulator: RunningSimulator, is_http_401: bool
+    staff: Person, simulator: RunningSimulator, is_http_401: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("DEBUG")
     simulator.control("3000", is_http_401=is_http_401)
-    gateway_id = _simulated(simulator, password="wrong")
+    gateway_id = _simulated(simulator, password=SECRET)
 
     told = _test(staff, gateway_id)
     assert "does not accept these credentials" in told
     assert "The operator does not accept our credentials." in told
     assert queries.gateway(gateway_id).stopped_reason == "credentials"
+    assert SECRET not in caplog.text
 
 
 def test_a_silent_operator_is_told(staff: Person, simulator: RunningSimulator) -> None:
