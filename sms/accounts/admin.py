@@ -1,15 +1,18 @@
 """Staff pages of accounts, users and the audit."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from sms.accounts import operations, queries
-from sms.accounts.forms import AccountFilter, AuditFilter, NewAccountForm, NewUserForm, ReasonForm, by
+from sms.accounts.forms import AUDITED, AccountFilter, AuditFilter, NewAccountForm, NewUserForm, ReasonForm, by
 from sms.accounts.rules import (
-    ACTION_LABELS,
     KIND_LABELS,
+    LANGUAGE_LABELS,
     ROLE_LABELS,
     STATE_LABELS,
+    UNIT_LABELS,
     AccountKind,
     NewUser,
     Permission,
@@ -22,24 +25,34 @@ from sms.core.db import transaction
 from sms.core.errors import Refusal, SmsError
 from sms.core.text import N_
 from sms.core.web import nav
+from sms.core.web.filters import money_text
 from sms.core.web.forms import refuse
 from sms.core.web.guards import require
 from sms.core.web.htmx import redirect_to, render_page
-from sms.core.web.i18n import _, say
+from sms.core.web.i18n import _, direction, say
 
 bp = Blueprint("accounts_admin", __name__, url_prefix="/admin")
 _PAGE = 50
 _LARGEST_ID = 2**63
 _DETAIL_LABELS = {
+    "after_mrial": N_("After"),
+    "alias": N_("Name"),
+    "amount_mrial": N_("Amount"),
+    "before_mrial": N_("Before"),
+    "cost_mrial": N_("Cost"),
     "full_name": N_("Full name"),
     "kind": N_("Kind"),
     "language": N_("Language"),
     "mobile": N_("Mobile"),
     "money_unit": N_("Money is shown in"),
     "name": N_("Name"),
+    "number": N_("Number"),
+    "price_mrial": N_("Price"),
     "reason": N_("Reason"),
     "role": N_("Role"),
 }
+_VALUE_LABELS = KIND_LABELS | ROLE_LABELS | UNIT_LABELS | LANGUAGE_LABELS
+_LONGEST_DETAIL = 300
 
 nav.add(
     N_("Accounts"),
@@ -148,7 +161,7 @@ def _account_page(
         kinds=KIND_LABELS,
         states=STATE_LABELS,
         roles=ROLE_LABELS,
-        actions=ACTION_LABELS,
+        actions=AUDITED,
         status=422 if any(form.errors for form in forms) else 200,
     )
 
@@ -251,11 +264,30 @@ def audit() -> ResponseReturnValue:
         "accounts/admin_audit.html",
         form=form,
         lines=found[:_PAGE],
-        actions=ACTION_LABELS,
-        details=_DETAIL_LABELS,
+        actions=AUDITED,
+        told=_told,
         older_url=older,
         newest_url=url_for(".audit", **form.address()) if _before() else None,
     )
+
+
+def _told(details: Mapping[str, object]) -> list[tuple[str, str]]:
+    """What an audit line says beside its action: labels and values, in the reader's language."""
+    return [(_(_DETAIL_LABELS.get(name, name)), _value(name, value)) for name, value in details.items()]
+
+
+def _value(name: str, value: object) -> str:
+    if isinstance(value, dict) and value.keys() == {"before", "after"}:
+        arrow = " \u2190 " if direction() == "rtl" else " \u2192 "
+        return arrow.join(f"\u2068{_value(name, value[side]) or '…'}\u2069" for side in ("before", "after"))
+    if isinstance(value, list):
+        return ", ".join(_value(name, each) for each in value)[:_LONGEST_DETAIL]
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if name.endswith("_mrial") and isinstance(value, int):
+        return money_text(value)
+    text = "" if value is None else str(value)
+    return _(_VALUE_LABELS[text]) if text in _VALUE_LABELS else text[:_LONGEST_DETAIL]
 
 
 def _before() -> int | None:

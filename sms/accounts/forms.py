@@ -24,6 +24,27 @@ from sms.core.text import N_
 from sms.core.web.forms import Filled, FilterForm, Form, IntField, PhoneField
 
 ANY = SelectChoice("", N_("All"))
+# The audit is this capability's, the words for what others write into it are the page's.
+AUDITED: dict[str, str] = ACTION_LABELS | {
+    "money.adjusted": N_("Balance adjusted"),
+    "money.limit_changed": N_("Credit limit changed"),
+    "money.reversed": N_("Transfer reversed"),
+    "operator.added": N_("Operator added"),
+    "operator.changed": N_("Operator changed"),
+    "gateway.added": N_("Gateway added"),
+    "gateway.changed": N_("Gateway changed"),
+    "gateway.resumed": N_("Gateway resumed"),
+    "gateway.stopped": N_("Gateway stopped"),
+    "line.added": N_("Line added"),
+    "line.changed": N_("Line changed"),
+    "line.assigned": N_("Line assigned"),
+    "line.taken_back": N_("Line taken back"),
+    "tariff.added": N_("Tariff added"),
+    "tariff.ended": N_("Tariff ended"),
+    "refund_rule.added": N_("Refund rule added"),
+    "refund_rule.ended": N_("Refund rule ended"),
+    "messages.decided": N_("Fate of messages decided"),
+}
 _NAME = [Filled(), Length(max=100, message=N_("Use at most 100 characters."))]
 _OPTIONAL_NAME = [Optional(), Length(max=100, message=N_("Use at most 100 characters."))]
 _USERNAME_KW = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false", "maxlength": 60}
@@ -116,7 +137,7 @@ class AuditFilter(FilterForm):
 
     def __init__(self, *args: Any, actions: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.action.choices = [ANY, *_choices({action: ACTION_LABELS.get(action, action) for action in actions})]
+        self.action.choices = [ANY, *_choices({action: AUDITED.get(action, action) for action in actions})]
 
 
 class NewAccountForm(Form):

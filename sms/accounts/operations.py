@@ -213,13 +213,15 @@ def change_profile(*, account_id: int, user_id: int, full_name: str, mobile: int
     )
     changes = _changes(before, full_name=full_name.strip(), mobile=mobile, language=language)
     if "mobile" in changes:
-        changes["mobile"] = [phone.masked(number) if number else "" for number in (before.mobile, mobile)]
+        told = [phone.masked(number) if number else "" for number in (before.mobile, mobile)]
+        changes["mobile"] = {"before": told[0], "after": told[1]}
     if changes:
         _note(by, account_id, Action.USER_CHANGED, before.username, changes)
 
 
 def _changes(before: object, **after: object) -> dict[str, object]:
-    return {name: [getattr(before, name), value] for name, value in after.items() if getattr(before, name) != value}
+    was = {name: getattr(before, name) for name in after}
+    return {name: {"before": was[name], "after": value} for name, value in after.items() if was[name] != value}
 
 
 def set_language(*, user_id: int, language: str) -> None:

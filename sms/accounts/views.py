@@ -19,6 +19,7 @@ from sms.accounts.rules import (
     KIND_LABELS,
     ROLE_LABELS,
     SEEN_EVERY,
+    SHORTEST_PASSWORD,
     SIGN_UPS_PER_ADDRESS,
     THROTTLE_NOTICES,
     TRIES_EVERYWHERE,
@@ -54,10 +55,9 @@ log = logging.getLogger(__name__)
 bp = Blueprint("accounts", __name__)
 
 nav.add(N_("Account"), endpoint="accounts.account", icon="user-circle", section="account", order=10)
-nav.add(N_("Password"), endpoint="accounts.password", icon="key", section="account", order=20)
-nav.add(N_("Signed-in devices"), endpoint="accounts.sessions", icon="devices", section="account", order=30)
 
 _DEVICE_COOKIE = "device"
+_EXAMPLE_MOBILE = 989121234567
 _DEVICE_SECONDS = 180 * 86_400
 
 
@@ -224,7 +224,13 @@ def sign_up() -> ResponseReturnValue:
         else:
             flash(_("Welcome. Your account is open."), "success")
             return _know_device(_enter(signed, None), form.username.data)
-    return render_page("accounts/sign_up.html", form=form, status=422 if form.errors else 200)
+    return render_page(
+        "accounts/sign_up.html",
+        form=form,
+        least=SHORTEST_PASSWORD,
+        example=_EXAMPLE_MOBILE,
+        status=422 if form.errors else 200,
+    )
 
 
 def _new_user(form: SignUpForm) -> NewUser:
@@ -341,7 +347,7 @@ def password() -> ResponseReturnValue:
             _forget(TRIES_PER_DEVICE, "password", str(me.id))
             flash(_("Your password is changed; you are signed out everywhere else."), "success")
             return redirect_to(url_for("accounts.account"))
-    return render_page("accounts/password.html", form=form, status=422 if form.errors else 200)
+    return render_page("accounts/password.html", form=form, least=SHORTEST_PASSWORD, status=422 if form.errors else 200)
 
 
 @bp.get("/account/sessions")

@@ -4,8 +4,10 @@ import re
 
 import pytest
 
-from sms.accounts import queries
+from sms.accounts import operations, queries
+from sms.accounts.rules import By
 from sms.core import clock
+from sms.core.db import transaction
 from tests.accounts.conftest import PASSWORD, Browser, Enter, Make, actions
 
 PAGES = ("/admin/accounts", "/admin/accounts/new", "/admin/accounts/1", "/admin/audit")
@@ -160,9 +162,37 @@ def test_the_audit_is_read_by_account_and_action(staff: Browser, make: Make) -> 
     assert staff.get(f"/admin/audit?account={10**30}&action=nonsense").status_code == 200
 
 
+def test_the_audit_tells_changes_in_the_readers_words(staff: Browser, make: Make) -> None:
+    person = make("sara")
+    with transaction():
+        operations.change_account(
+            account_id=person.account_id,
+            name="Golestan",
+            money_unit="toman",
+            by=By(actor_id=person.user_id, at=clock.now()),
+        )
+        operations.record(
+            actor_id=None,
+            account_id=person.account_id,
+            action="money.limit_changed",
+            details={"after_mrial": 5_000_000, "is_odd": True, "codes": ["a", "b"]},
+            at=clock.now(),
+        )
+        operations.record(actor_id=None, account_id=None, action="something.new", at=clock.now())
+    page = staff.get("/admin/audit").get_data(as_text=True)
+    for told in (
+        "\u2068ریال\u2069 ← \u2068تومان\u2069",
+        "تغییر سقف اعتبار",
+        "۵٬۰۰۰ ریال",
+        "بله",
+        "a, b",
+        "something.new",
+    ):
+        assert told in page
+
+
 def test_what_people_call_themselves_is_text_and_never_markup(staff: Browser, make: Make) -> None:
     person = make("sara", full_name='<img src=x onerror="alert(1)">')
     for path in ("/admin/accounts", f"/admin/accounts/{person.account_id}", "/admin/audit"):
         page = staff.get(path).get_data(as_text=True)
         assert "<img src=x" not in page
-    assert queries.sessions(queries.user_by_name("keeper").id, clock.now())

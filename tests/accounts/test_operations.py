@@ -363,8 +363,11 @@ def test_each_change_is_audited_with_who_when_and_where(make: Make) -> None:
         operations.change_account(account_id=person.account_id, name="New name", money_unit="toman", by=by)
     assert actions(person.account_id) == ["account.created", "user.created", "user.changed", "account.changed"]
     business, profile, *_ = queries.audit_page(before=None, most=2, account_id=person.account_id)
-    assert business.details == {"name": ["The shop of sara", "New name"], "money_unit": ["rial", "toman"]}
-    assert profile.details["mobile"] == ["0912***4567", "0935***2233"]
+    assert business.details == {
+        "name": {"before": "The shop of sara", "after": "New name"},
+        "money_unit": {"before": "rial", "after": "toman"},
+    }
+    assert profile.details["mobile"] == {"before": "0912***4567", "after": "0935***2233"}
     assert (profile.actor, profile.address, profile.at) == ("sara", "203.0.113.9", by.at)
 
 

@@ -376,8 +376,10 @@ def test_the_language_is_kept_in_the_browser_and_with_the_user(browser: Browser,
 
     make("sara")
     assert direction("/sign-in") == "fa rtl"
+    assert "دست‌کم ۱۰ نویسه" in browser.get("/sign-up").get_data(as_text=True)
     browser.post("/language", language="en", next="/sign-up")
     assert direction("/sign-up") == "en ltr"
+    assert "At least 10 characters" in browser.get("/sign-up").get_data(as_text=True)
     browser.sign_in("sara")
     browser.post("/language", page="/account", language="en")
     assert queries.user_by_name("sara").language == "en"
