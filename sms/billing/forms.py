@@ -1,11 +1,12 @@
 """What the staff type into tariffs and refund rules, and what their lists are narrowed to."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from wtforms import SelectField, StringField
 from wtforms.fields import SelectChoice
-from wtforms.validators import Length, NumberRange, Optional, ValidationError
+from wtforms.validators import Length, Optional, ValidationError
 
 from sms.billing.operations import NewRefundRule, NewTariff
 from sms.billing.queries import Listed, line_called
@@ -28,7 +29,19 @@ from sms.operators.rules import OUTCOME_LABELS
 
 _HOUR = 3_600
 _ANY = SelectChoice("", N_("Any"))
-_PRICE = [Optional(), NumberRange(0, MOST_PRICE_MRIAL, message=N_("A price is an amount from zero to a million rial."))]
+
+
+def _within(low: int, high: int, message: str) -> Callable[[Form, Any], None]:
+    """The number lies between two others; what could not be read has said so already."""
+
+    def check(_form: Form, field: Any) -> None:
+        if field.data is not None and not low <= field.data <= high:
+            raise ValidationError(_(message))
+
+    return check
+
+
+_PRICE = [Optional(), _within(0, MOST_PRICE_MRIAL, N_("A price is an amount from zero to a million rial."))]
 
 
 def _number(text: str | None) -> str:
@@ -155,14 +168,14 @@ class RefundRuleForm(ScopeForm):
     )
     percent = IntField(
         N_("Percent of the price"),
-        [Filled(), NumberRange(0, FULL, message=N_("A refund is from 0 to 100 percent of the price."))],
+        [Filled(), _within(0, FULL, N_("A refund is from 0 to 100 percent of the price."))],
         default=FULL,
     )
     delay_hours = IntField(
         N_("Hours after sending"),
         [
             Filled(),
-            NumberRange(0, LONGEST_DELAY_SECONDS // _HOUR, message=N_("A refund can wait 90 days at most.")),
+            _within(0, LONGEST_DELAY_SECONDS // _HOUR, N_("A refund can wait 90 days at most.")),
         ],
         default=0,
         description=N_("Zero: as soon as the operator reports it."),

@@ -1,15 +1,17 @@
 """What a statement is narrowed to, and what the staff type into an account's money."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Any
 
 from wtforms import HiddenField, RadioField, SelectField, StringField
 from wtforms.fields import SelectChoice
-from wtforms.validators import Length, NumberRange, Regexp
+from wtforms.validators import Length, Regexp, ValidationError
 
 from sms.core.calendar import start_of_day
 from sms.core.text import N_
 from sms.core.web.forms import DayField, Filled, FilterForm, Form, MoneyField
+from sms.core.web.i18n import _
 from sms.ledger.queries import StatementFilter
 from sms.ledger.rules import CUSTOMER_KINDS, LONGEST_REASON, MOST_MRIAL, TRANSFER_LABELS, TransferKind
 
@@ -19,6 +21,16 @@ _REASON = [
     Length(max=LONGEST_REASON, message=N_("The reason is too long.")),
 ]
 CREDIT, DEBIT = "credit", "debit"
+
+
+def _within(low: int, high: int, message: str) -> Callable[[Form, Any], None]:
+    """The number lies between two others; what could not be read has said so already."""
+
+    def check(_form: Form, field: Any) -> None:
+        if field.data is not None and not low <= field.data <= high:
+            raise ValidationError(_(message))
+
+    return check
 
 
 def _kinds(kinds: Iterable[TransferKind]) -> list[SelectChoice]:
@@ -57,7 +69,7 @@ class AdjustForm(Form):
         choices=[SelectChoice(CREDIT, N_("Add to the balance")), SelectChoice(DEBIT, N_("Take from the balance"))],
         default=CREDIT,
     )
-    amount = MoneyField(N_("Amount"), [Filled(), NumberRange(1, MOST_MRIAL, message=N_("State an amount above zero."))])
+    amount = MoneyField(N_("Amount"), [Filled(), _within(1, MOST_MRIAL, N_("State an amount above zero."))])
     reason = StringField(
         N_("Reason"),
         _REASON,
@@ -75,7 +87,7 @@ class LimitForm(Form):
 
     limit = MoneyField(
         N_("Credit limit"),
-        [Filled(), NumberRange(0, MOST_MRIAL, message=N_("A credit limit is an amount of zero or more."))],
+        [Filled(), _within(0, MOST_MRIAL, N_("A credit limit is an amount of zero or more."))],
         description=N_("How far below zero the balance may go; zero means only what was paid can be spent."),
     )
 

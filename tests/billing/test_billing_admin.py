@@ -131,7 +131,7 @@ def test_a_rule_is_added_and_read_in_words(app: Flask, shop: Shop):
         note="as the operator does",
     )
     assert "The refund rule was added." in walker.text
-    assert "the whole price comes back 48 hours after sending" in walker.text
+    assert "the whole price comes back, 48 hours after sending" in walker.text
     assert "as the operator does" in walker.text
     found = row("SELECT outcome, percent, delay_seconds, created_by FROM billing_refund_rule ORDER BY id DESC LIMIT 1")
     assert (found.outcome, found.percent, found.delay_seconds) == ("not_in_network", 100, 172_800)
