@@ -26,7 +26,7 @@ class Job(StrEnum):
     POST_REFUNDS = "jobs.outbox.post_refunds"
     FINISH_CANCELLED = "jobs.outbox.finish_cancelled"
     SWEEP = "jobs.outbox.sweep"
-    READ_DRAFT = "jobs.outbox.read_draft"
+    READ_DRAFT = "jobs.intake.read_draft"
     KEEP_HOUSE = "jobs.outbox.keep_house"
     TIDY_DRAFTS = "jobs.intake.tidy_drafts"
     CHECK_GATEWAYS = "jobs.operators.check_gateways"

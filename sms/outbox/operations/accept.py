@@ -1,18 +1,19 @@
 """Accepting a draft: priced, held and copied in, all in one transaction or not at all."""
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
 
 from sms.billing.queries import Price, price_list
-from sms.contacts.queries import Suppression, suppression
-from sms.core.db import copy_in, db, execute, rows, scalar
-from sms.core.errors import NotFound, Refusal
-from sms.core.parts import Encoding, Measure, measure, profile_of
+from sms.contacts.queries import suppression
+from sms.core.db import copy_in, copy_text, db, execute, rows, scalar
+from sms.core.errors import NotFound, Refusal, SmsError
+from sms.core.parts import Encoding, Measure
 from sms.core.phone import NetworkGuess
 from sms.core.queue import Job, ring, sending_queue
 from sms.core.text import N_
@@ -21,13 +22,15 @@ from sms.ledger.queries import customer_wallet
 from sms.ledger.rules import InsufficientBalance, Posting, TransferKind, WalletKind, missing
 from sms.lines.queries import UsableLine, usable_line
 from sms.operators.queries import network_guess
-from sms.outbox.intake.queries import chunks
-from sms.outbox.intake.rules import unpack
+from sms.operators.rules import Outcome
+from sms.outbox.intake.queries import NO_SUCH_DRAFT, chunks
+from sms.outbox.intake.rules.packing import DUPLICATE, INVALID, VALID, unpack
+from sms.outbox.intake.rules.pricing import language_of, measured, sendable, total_mrial
 from sms.outbox.models import Draft
 from sms.outbox.rules import Priority, priority_of
 
-MAX_PARTS = 265  # what the strictest operator takes (Magfa error 30)
 _HEAD = 7  # 98 and five national digits decide the network
+_SKIPPED = {VALID: Outcome.OPTED_OUT, DUPLICATE: Outcome.DUPLICATE, INVALID: Outcome.INVALID}
 _MESSAGE_COLUMNS = (
     *("id", "row_number", "recipient", "batch_id", "given", "outcome"),
     *("account_id", "campaign_id", "line_id", "network_id", "parts", "price_mrial", "cost_mrial"),
@@ -48,9 +51,9 @@ class _Loading:
     measured: Measure
     prices: dict[int, Price]
     guess: NetworkGuess
-    suppressed: Suppression
-    next_id: int
-    batch_ids: list[int]
+    opted_out: Set[str]
+    next_id: int = 0
+    batch_ids: list[int] = field(default_factory=list)
     batches: list[tuple[int, int, int, int]] = field(default_factory=list)
     heads: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -77,154 +80,151 @@ class _Loading:
         return known[0]
 
 
-def accept_draft(*, draft_id: int, account_id: int, user_id: int, at: datetime) -> int:
+def accept_draft(*, draft_id: int, account_id: int, user_id: int, at: datetime, agreed_mrial: int | None = None) -> int:
     """Hold the price and queue the messages of a ready draft; returns the campaign's id, the same one however often
-    asked.
+    asked. With `agreed_mrial` a send that has become dearer than that is refused.
 
     Raises InsufficientBalance, Refusal or NotFound; then nothing is written.
     """
+    # Whoever confirms at the same time waits here, and then sees the draft as the first one left it.
     draft = db.session.scalar(
-        select(Draft).where(Draft.id == draft_id, Draft.account_id == account_id).with_for_update()
+        select(Draft)
+        .where(Draft.id == draft_id, Draft.account_id == account_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
-    if draft is None:
-        raise NotFound(N_("There is no such draft."))
     key = f"draft:{draft_id}"
-    if draft.state == "used":
-        return int(scalar("SELECT id FROM outbox_campaign WHERE account_id = :a AND key = :key", a=account_id, key=key))
-    if draft.state != "ready":
-        raise Refusal(N_("This draft is not ready to be sent."))
-    line = _line(account_id, draft.line_id)
-    measured = _measured(draft.body, line)
-    loading = _Loading(
-        campaign_id=int(scalar("SELECT nextval(pg_get_serial_sequence('outbox_campaign', 'id'))")),
-        account_id=account_id,
-        line=line,
-        measured=measured,
-        prices=_prices(line, measured, at),
-        guess=network_guess(),
-        suppressed=suppression(account_id=account_id),
-        next_id=0,
-        batch_ids=[],
+    made = scalar(
+        "SELECT id FROM outbox_campaign WHERE account_id = :account AND key = :key", account=account_id, key=key
     )
-    _refuse_when_short(draft, loading)
-    _load(loading, draft_id=draft_id, draft=draft)
+    if made is not None:
+        return int(made)
+    if draft is None:
+        raise NotFound(NO_SUCH_DRAFT)
+    _refuse_unready(draft)
+    loading = _prepared(draft, at)
+    _refuse_when_short(draft, loading, agreed_mrial)
+    _load(loading, draft)
     wallet_id = open_wallet(
         code=f"campaign:{loading.campaign_id}", kind=WalletKind.ESCROW, account_id=account_id, at=at
     )
     _insert_campaign(loading, draft=draft, key=key, user_id=user_id, wallet_id=wallet_id, at=at)
     _insert_batches(loading)
     _hold(loading, wallet_id=wallet_id, user_id=user_id, at=at)
-    draft.state = "used"
+    execute("UPDATE outbox_draft SET state = 'used' WHERE id = :id", id=draft_id)
     execute("DELETE FROM outbox_draft_chunk WHERE draft_id = :id", id=draft_id)
-    ring(Job.DISPATCH, queue=sending_queue(line.gateway_id), gateway_id=line.gateway_id)
+    ring(Job.DISPATCH, queue=sending_queue(loading.line.gateway_id), gateway_id=loading.line.gateway_id)
     return loading.campaign_id
 
 
-def _line(account_id: int, line_id: int | None) -> UsableLine:
-    line = usable_line(account_id=account_id, line_id=line_id) if line_id else None
+def _refuse_unready(draft: Draft) -> None:
+    if draft.state == "failed":
+        raise Refusal(draft.problem, **draft.problem_params)
+    if draft.state != "ready":
+        raise Refusal(N_("The list is still being read; try again in a moment."))
+
+
+def _prepared(draft: Draft, at: datetime) -> _Loading:
+    line = usable_line(account_id=draft.account_id, line_id=draft.line_id) if draft.line_id else None
     if line is None:
         raise Refusal(N_("Choose a line that you may send from."))
-    return line
+    text = measured(draft.body, joined_units=line.joined_units)
+    opted_out = suppression(draft.account_id)
+    return _Loading(
+        campaign_id=int(scalar("SELECT nextval(pg_get_serial_sequence('outbox_campaign', 'id'))")),
+        account_id=draft.account_id,
+        line=line,
+        measured=text,
+        prices=_prices(line, text, at),
+        guess=network_guess(),
+        opted_out=frozenset(map(str, opted_out.everywhere | opted_out.by_line.get(line.id, frozenset()))),
+    )
 
 
-def _measured(body: str, line: UsableLine) -> Measure:
-    measured = measure(body, profile_of(line.joined_units))
-    if not measured.parts:
-        raise Refusal(N_("The text is empty."))
-    if measured.parts > MAX_PARTS:
-        raise Refusal(
-            N_("The text has %(parts)s parts; an operator takes %(most)s at most."),
-            parts=measured.parts,
-            most=MAX_PARTS,
-        )
-    return measured
-
-
-def language_of(encoding: Encoding) -> str:
-    """The tariff's language: GSM texts are priced as Latin, all others as Persian."""
-    return "latin" if encoding is Encoding.GSM else "persian"
-
-
-def _prices(line: UsableLine, measured: Measure, at: datetime) -> dict[int, Price]:
-    language = language_of(measured.encoding)
+def _prices(line: UsableLine, text: Measure, at: datetime) -> dict[int, Price]:
+    language = language_of(text.encoding)
     listed = price_list(line_id=line.id, operator_id=line.operator_id, at=at)
     return {network_id: price for (network_id, spoken), price in listed.items() if spoken == language}
 
 
-def _refuse_when_short(draft: Draft, loading: _Loading) -> None:
+def _refuse_when_short(draft: Draft, loading: _Loading, agreed_mrial: int | None) -> None:
     """Tell at once what a long copy would only find out at its end."""
-    skipped = suppressed_by_network(draft, loading.line.id)
-    total = sum(
-        (count - skipped.get(network, 0)) * loading.prices[int(network)].price_mrial
-        for network, count in draft.networks.items()
+    total = total_mrial(
+        sendable(draft.networks, draft.suppressed, line_id=loading.line.id),
+        {network_id: price.price_mrial for network_id, price in loading.prices.items()},
+        parts=loading.measured.parts,
     )
+    if agreed_mrial is not None and total > agreed_mrial:
+        raise DearerNow(total_mrial=total)
     wallet = customer_wallet(account_id=loading.account_id)
-    lack = missing(
-        balance_mrial=wallet.balance_mrial,
-        credit_limit_mrial=wallet.credit_limit_mrial,
-        amount_mrial=total * loading.measured.parts,
-    )
+    lack = missing(balance_mrial=wallet.balance_mrial, credit_limit_mrial=wallet.credit_limit_mrial, amount_mrial=total)
     if lack:
         raise InsufficientBalance(missing_mrial=lack)
 
 
-def suppressed_by_network(draft: Draft, line_id: int) -> dict[str, int]:
-    """How many of a draft's valid recipients the opt-outs known when it was read take away on this line."""
-    return draft.suppressed.get(str(line_id), draft.suppressed.get("*", {}))
+class DearerNow(SmsError):
+    """The price has gone up since it was shown."""
+
+    def __init__(self, *, total_mrial: int) -> None:
+        super().__init__(N_("The price has changed to %(total)s. Look at it again."), total_mrial=total_mrial)
 
 
-def _load(loading: _Loading, *, draft_id: int, draft: Draft) -> None:
-    total: int = draft.valid_count + draft.invalid_count + draft.duplicate_count
-    batch_count = -(-draft.valid_count // loading.line.batch_size)
-    loading.next_id = int(scalar("SELECT outbox_reserve_ids(:total)", total=total))
+def _load(loading: _Loading, draft: Draft) -> None:
+    """Copy every row of the draft in, sent or skipped."""
+    packed = chunks(draft.id)  # before COPY takes the connection
+    total = draft.valid_count + draft.invalid_count + draft.duplicate_count
+    first_id = loading.next_id = int(scalar("SELECT outbox_reserve_ids(:total)", total=total))
     loading.batch_ids = [
         found.id
         for found in rows(
-            "SELECT nextval(pg_get_serial_sequence('outbox_batch', 'id')) AS id FROM generate_series(1, :n) ORDER "
-            "BY id",
-            n=batch_count,
+            "SELECT nextval(pg_get_serial_sequence('outbox_batch', 'id')) AS id FROM generate_series(1, :n)"
+            " ORDER BY id",
+            n=-(-draft.valid_count // loading.line.batch_size),
         )
     ]
-    copy_in("outbox_message", _MESSAGE_COLUMNS, _blocks(loading, chunks(draft_id)))
+    copy_in("outbox_message", _MESSAGE_COLUMNS, _blocks(loading, packed))
+    if loading.next_id != first_id + total:
+        raise RuntimeError(f"draft {draft.id} holds other rows than it counts")
     if not loading.heads:
         raise Refusal(N_("Nobody is left to send to: every recipient is invalid, repeated or opted out."))
 
 
 def _blocks(loading: _Loading, packed: Iterable[bytes]) -> Iterator[str]:
-    sent_in_batch = first_of_batch = 0
-    batch_id = 0
+    """The rows of outbox_message, a chunk at a time; batches are cut on the way."""
+    size, opted_out, tail = loading.line.batch_size, loading.opted_out, loading.tail
     waiting = iter(loading.batch_ids)
-    size = loading.line.batch_size
+    batch_id = first_id = last_id = sent_in_batch = 0
+    message_id = loading.next_id
     for chunk in packed:
         lines: list[str] = []
         heads: list[str] = []
         for kind, row_number, text in unpack(chunk):
-            message_id = loading.next_id
-            loading.next_id += 1
-            if kind == "v" and not loading.suppressed.covers(int(text), loading.line.id):
+            if kind == VALID and text not in opted_out:
                 if not sent_in_batch:
-                    batch_id, first_of_batch = next(waiting), message_id
+                    batch_id, first_id = next(waiting), message_id
                 head = text[:_HEAD]
                 heads.append(head)
-                lines.append(f"{message_id}\t{row_number}\t{text}\t{batch_id}{loading.tail(head)}")
+                lines.append(f"{message_id}\t{row_number}\t{text}\t{batch_id}{tail(head)}")
                 sent_in_batch += 1
+                last_id = message_id
                 if sent_in_batch == size:
-                    loading.batches.append((batch_id, first_of_batch, message_id, size))
+                    loading.batches.append((batch_id, first_id, last_id, size))
                     sent_in_batch = 0
-                last_sent = message_id
             else:
                 lines.append(_skipped(loading, message_id, kind, row_number, text))
+            message_id += 1
         loading.heads.update(heads)
+        loading.next_id = message_id
         yield "".join(lines)
     if sent_in_batch:
-        loading.batches.append((batch_id, first_of_batch, last_sent, sent_in_batch))
+        loading.batches.append((batch_id, first_id, last_id, sent_in_batch))
 
 
 def _skipped(loading: _Loading, message_id: int, kind: str, row_number: str, text: str) -> str:
     """The row of a recipient nobody writes to: it costs nothing, and it is in the report."""
-    outcome = {"v": "opted_out", "d": "duplicate", "i": "invalid"}[kind]
+    outcome = _SKIPPED[kind]
     loading.skipped[outcome] += 1
-    recipient, given = ("\\N", text) if kind == "i" else (text, "\\N")
+    recipient, given = ("\\N", copy_text(text)) if kind == INVALID else (text, "\\N")
     return (
         f"{message_id}\t{row_number}\t{recipient}\t\\N\t{given}\t{outcome}\t{loading.account_id}"
         f"\t{loading.campaign_id}\t{loading.line.id}\t0\t0\t0\t0\n"
@@ -232,8 +232,8 @@ def _skipped(loading: _Loading, message_id: int, kind: str, row_number: str, tex
 
 
 def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int, wallet_id: int, at: datetime) -> None:
-    sendable = sum(loading.heads.values())
-    total = sendable + sum(loading.skipped.values())
+    sent = sum(loading.heads.values())
+    total = sent + sum(loading.skipped.values())
     body = draft.body
     rows(
         """INSERT INTO outbox_campaign (id, account_id, user_id, key, body_hash, line_id, escrow_wallet_id, title, body,
@@ -254,19 +254,15 @@ def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int,
         body=body,
         is_unicode=loading.measured.encoding is Encoding.UCS2,
         parts=loading.measured.parts,
-        priority=int(priority_of(sendable)),
+        priority=int(priority_of(sent)),
         total=total,
-        sendable=sendable,
+        sendable=sent,
         held=loading.held_mrial,
         first_id=loading.next_id - total,
         last_id=loading.next_id - 1,
-        skipped=_json(loading.skipped),
+        skipped=json.dumps(loading.skipped),
         at=at,
     )
-
-
-def _json(counts: Counter[str]) -> str:
-    return "{" + ", ".join(f'"{name}": {count}' for name, count in counts.items()) + "}"
 
 
 def _insert_batches(loading: _Loading) -> None:

@@ -1,0 +1,362 @@
+"""Writes of drafts: made of what was typed or uploaded, read once, changed, thrown away."""
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from sms.contacts.queries import Suppression, suppression
+from sms.core.config import settings
+from sms.core.db import after_commit, execute, row, rows, scalar
+from sms.core.errors import NotFound, Refusal
+from sms.core.queue import INTAKE_QUEUE, Job, ring
+from sms.core.text import N_
+from sms.lines.queries import usable_line
+from sms.operators.queries import network_guess
+from sms.outbox.intake.queries import NO_SUCH_DRAFT
+from sms.outbox.intake.rules import limits
+from sms.outbox.intake.rules.limits import UnreadableList
+from sms.outbox.intake.rules.pricing import EVERY_LINE
+from sms.outbox.intake.rules.reading import read_list
+from sms.outbox.intake.rules.sorting import HEAD, Sorter
+
+log = logging.getLogger(__name__)
+READ_AT_ONCE = 100_000  # characters, some 5,000 numbers: so much is read while the customer waits
+MOST_ATTEMPTS = 10
+_BLOCK = 1 << 20
+_TITLE = 200
+_DRAFT_DAYS = 1
+_USED_DAYS = 30  # a used draft leads to its campaign, for whoever comes back to its page
+_FILE_SECONDS = 3600.0
+
+_INSERT = """
+INSERT INTO outbox_draft (account_id, user_id, line_id, title, body, source, file_name, stored_name, state, problem,
+    problem_params, created_at)
+VALUES (:account_id, :user_id, :line_id, :title, :body, :source, :file_name, :stored_name, :state, :problem,
+    CAST(:problem_params AS jsonb), :at)
+RETURNING id
+"""
+
+_READY = """
+UPDATE outbox_draft SET state = 'ready', problem = '', problem_params = '{}', stored_name = '', rows_read = :rows_read,
+    valid_count = :valid, invalid_count = :invalid, duplicate_count = :duplicate,
+    networks = CAST(:networks AS jsonb), suppressed = CAST(:suppressed AS jsonb)
+WHERE id = :id AND state = 'reading' RETURNING id
+"""
+
+
+def draft_from_text(
+    *, account_id: int, user_id: int, line_id: int | None, title: str, body: str, recipients: str, at: datetime
+) -> int:
+    """A draft of recipients that were typed or pasted; a short list is read at once, a long one by the intake worker.
+
+    Raises Refusal when the line is not the account's to use, UnreadableList when a short list cannot be read.
+    """
+    if not recipients.strip():
+        raise limits.empty()
+    listed = recipients.encode("utf-8", "replace")
+    _refuse_foreign_line(account_id, line_id)
+    is_short = len(recipients) <= READ_AT_ONCE
+    read = _read(BytesIO(listed), suppression(account_id), is_typed=True) if is_short else None
+    stored = _Stored() if is_short else _store(BytesIO(listed))
+    draft_id = _insert(
+        stored,
+        account_id=account_id,
+        user_id=user_id,
+        line_id=line_id,
+        title=_line_of_text(title)[:_TITLE],
+        body=text_of(body),
+        source="typed",
+        file_name="",
+        at=at,
+    )
+    if read is not None:
+        _keep(draft_id, read)
+    return draft_id
+
+
+def draft_from_file(
+    *,
+    account_id: int,
+    user_id: int,
+    line_id: int | None,
+    title: str,
+    body: str,
+    file_name: str,
+    stream: BinaryIO,
+    at: datetime,
+) -> int:
+    """A draft of an uploaded file, which the intake worker reads; an empty or too large file makes a failed draft.
+
+    Raises Refusal when the line is not the account's to use.
+    """
+    _refuse_foreign_line(account_id, line_id)
+    return _insert(
+        _store(stream),
+        account_id=account_id,
+        user_id=user_id,
+        line_id=line_id,
+        title=_line_of_text(title)[:_TITLE],
+        body=text_of(body),
+        source="file",
+        file_name=_line_of_text(file_name)[-_TITLE:],
+        at=at,
+    )
+
+
+def text_of(body: str) -> str:
+    """The text as it is sent: one character a line break (a browser sends two), and none that no phone can show."""
+    return body.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").encode("utf-8", "ignore").decode()
+
+
+def _line_of_text(text: str) -> str:
+    return " ".join(text_of(text).split())
+
+
+def _refuse_foreign_line(account_id: int, line_id: int | None) -> None:
+    if line_id is not None and usable_line(account_id=account_id, line_id=line_id) is None:
+        raise Refusal(N_("Choose a line that you may send from."))
+
+
+# Uploads
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A list on disk, or why it is not kept."""
+
+    name: str = ""
+    problem: UnreadableList | None = None
+
+
+def uploads() -> Path:
+    """The folder of lists that wait to be read; only this user may look into it."""
+    folder = settings().var_dir / "uploads"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _store(stream: BinaryIO) -> _Stored:
+    name = secrets.token_hex(16)
+    path = uploads() / name
+    size = 0
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            while block := stream.read(_BLOCK):
+                size += len(block)
+                if size > limits.MAX_FILE_BYTES:
+                    break
+                file.write(block)
+    except BaseException:
+        _remove(name)
+        raise
+    problem = limits.too_large() if size > limits.MAX_FILE_BYTES else None if size else limits.empty()
+    if problem is None:
+        return _Stored(name)
+    _remove(name)
+    return _Stored(problem=problem)
+
+
+def _remove(name: str) -> None:
+    if name:
+        (uploads() / name).unlink(missing_ok=True)
+
+
+def _insert(stored: _Stored, **columns: object) -> int:
+    problem = stored.problem
+    draft_id = int(
+        scalar(
+            _INSERT,
+            stored_name=stored.name,
+            state="failed" if problem else "reading",
+            problem=problem.message if problem else "",
+            problem_params=json.dumps(problem.params if problem else {}),
+            **columns,
+        )
+    )
+    if stored.name:
+        ring(Job.READ_DRAFT, queue=INTAKE_QUEUE, draft_id=draft_id)
+    return draft_id
+
+
+# Reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A list sorted and packed."""
+
+    chunks: list[bytes]
+    sorter: Sorter
+
+
+def begin_reading(*, draft_id: int) -> bool:
+    """Count an attempt; False when there is nothing to read (any more). Who dies with a file is not given it for
+    ever."""
+    attempts = scalar(
+        """UPDATE outbox_draft SET problem_params =
+               jsonb_build_object('attempts', coalesce(CAST(problem_params ->> 'attempts' AS int), 0) + 1)
+           WHERE id = :id AND state = 'reading' RETURNING CAST(problem_params ->> 'attempts' AS int)""",
+        id=draft_id,
+    )
+    if attempts is not None and attempts > MOST_ATTEMPTS:
+        _fail(draft_id, limits.gave_up())
+        return False
+    return attempts is not None
+
+
+def read_draft(*, draft_id: int, at: datetime) -> None:
+    """Read the list of a draft: ready with all its rows, or failed with a sentence and without any.
+
+    Does nothing when it is read already, or just being read by another worker.
+    """
+    if not scalar("SELECT pg_try_advisory_xact_lock(hashtextextended('outbox_draft', :id))", id=draft_id):
+        return
+    found = row(
+        "SELECT account_id, source, stored_name FROM outbox_draft WHERE id = :id AND state = 'reading'", id=draft_id
+    )
+    if found is None:
+        return
+    opted_out = suppression(found.account_id)
+    try:
+        with _open(found.stored_name) as stream:
+            read = _read(stream, opted_out, is_typed=found.source == "typed")
+    except UnreadableList as problem:
+        _fail(draft_id, problem)
+    except MemoryError:
+        _fail(draft_id, limits.out_of_memory())
+    else:
+        _keep(draft_id, read)
+        after_commit(lambda: _remove(found.stored_name))
+        log.info("draft %s: %s rows read, asked for at %s", draft_id, read.sorter.row_count, at)
+
+
+@contextlib.contextmanager
+def _open(name: str) -> Iterator[BinaryIO]:
+    try:
+        stream = (uploads() / name).open("rb")
+    except (FileNotFoundError, IsADirectoryError):
+        raise limits.gone() from None
+    with stream:
+        yield stream
+
+
+def _read(stream: BinaryIO, opted_out: Suppression, *, is_typed: bool) -> _Read:
+    sorter = Sorter(
+        {
+            EVERY_LINE: opted_out.everywhere,
+            **{str(line_id): people - opted_out.everywhere for line_id, people in opted_out.by_line.items()},
+        }
+    )
+    chunks = list(sorter.chunks(read_list(stream, is_typed=is_typed)))
+    if not sorter.row_count:
+        raise limits.empty()
+    return _Read(chunks, sorter)
+
+
+def _keep(draft_id: int, read: _Read) -> None:
+    sorter = read.sorter
+    everywhere = _by_network(sorter.suppressed_heads.get(EVERY_LINE, Counter()))
+    suppressed = {
+        name: dict(Counter(everywhere) + Counter(_by_network(heads) if name != EVERY_LINE else {}))
+        for name, heads in sorter.suppressed_heads.items()
+    }
+    kept = rows(
+        _READY,
+        id=draft_id,
+        rows_read=sorter.row_count,
+        valid=sorter.valid_count,
+        invalid=sorter.invalid_count,
+        duplicate=sorter.duplicate_count,
+        networks=json.dumps(_by_network(sorter.heads)),
+        suppressed=json.dumps(suppressed),
+    )
+    if not kept:  # thrown away meanwhile
+        return
+    for number, packed in enumerate(read.chunks):
+        execute(
+            "INSERT INTO outbox_draft_chunk (draft_id, number, packed) VALUES (:draft_id, :number, :packed)",
+            draft_id=draft_id,
+            number=number,
+            packed=packed,
+        )
+
+
+def _by_network(heads: Mapping[int, int]) -> dict[str, int]:
+    guess = network_guess()
+    found: Counter[str] = Counter()
+    for head, count in heads.items():
+        found[str(guess.of(head * HEAD))] += count
+    return dict(found)
+
+
+def _fail(draft_id: int, problem: UnreadableList) -> None:
+    found = row(
+        """UPDATE outbox_draft d SET state = 'failed', problem = :problem, problem_params = CAST(:params AS jsonb),
+               stored_name = ''
+           FROM outbox_draft o WHERE d.id = :id AND d.state = 'reading' AND o.id = d.id RETURNING o.stored_name""",
+        id=draft_id,
+        problem=problem.message,
+        params=json.dumps(problem.params),
+    )
+    if found is not None:
+        after_commit(lambda: _remove(found.stored_name))
+
+
+# Changing and throwing away
+
+
+def change_draft(*, draft_id: int, account_id: int, line_id: int | None, title: str, body: str) -> None:
+    """Give a draft other words or another line; raises NotFound, or Refusal for a foreign line or a used draft."""
+    _refuse_foreign_line(account_id, line_id)
+    state = scalar(
+        "SELECT state FROM outbox_draft WHERE id = :id AND account_id = :account_id FOR UPDATE",
+        id=draft_id,
+        account_id=account_id,
+    )
+    if state is None:
+        raise NotFound(NO_SUCH_DRAFT)
+    if state == "used":
+        raise Refusal(N_("This draft has been sent already."))
+    execute(
+        "UPDATE outbox_draft SET line_id = :line_id, title = :title, body = :body WHERE id = :id",
+        id=draft_id,
+        line_id=line_id,
+        title=_line_of_text(title)[:_TITLE],
+        body=text_of(body),
+    )
+
+
+def discard_draft(*, draft_id: int, account_id: int) -> None:
+    """Throw a draft away with its list; raises NotFound, also when it has been sent."""
+    found = row(
+        "DELETE FROM outbox_draft WHERE id = :id AND account_id = :account_id AND state <> 'used'"
+        " RETURNING stored_name",
+        id=draft_id,
+        account_id=account_id,
+    )
+    if found is None:
+        raise NotFound(NO_SUCH_DRAFT)
+    after_commit(lambda: _remove(found.stored_name))
+
+
+def tidy(at: datetime) -> None:
+    """Throw away the drafts nobody sent for a day, and the stored lists that belong to no draft."""
+    execute(
+        "DELETE FROM outbox_draft WHERE created_at < :day AND (state <> 'used' OR created_at < :month)",
+        day=at - timedelta(days=_DRAFT_DAYS),
+        month=at - timedelta(days=_USED_DAYS),
+    )
+    waiting = {found.stored_name for found in rows("SELECT stored_name FROM outbox_draft WHERE state = 'reading'")}
+    for path in uploads().iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if path.name not in waiting and at.timestamp() - path.stat().st_mtime > _FILE_SECONDS:
+                path.unlink()
