@@ -1,17 +1,17 @@
 """What is typed into the pages of sending, and what their lists are narrowed to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from flask_wtf.file import FileField
-from wtforms import SelectField, StringField, TextAreaField
+from wtforms import SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import Length, ValidationError
 
 from sms.core.calendar import start_of_day
 from sms.core.parts import measure
 from sms.core.text import N_
-from sms.core.web.filters import number_text
+from sms.core.web.filters import digits, number_text
 from sms.core.web.forms import DayField, Filled, FilterForm, Form, PhoneField
 from sms.core.web.i18n import _, say
 from sms.operators.rules import OUTCOME_LABELS
@@ -20,7 +20,12 @@ from sms.outbox.queries.campaigns import CampaignFilter
 from sms.outbox.queries.messages import MessageFilter
 from sms.outbox.rules import CAMPAIGN_LABELS, MAX_PARTS, PROGRESS_LABELS
 
-_ANY = ("", N_("Any"))
+_ANY = SelectChoice("", N_("Any"))
+
+
+def _choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
+    """Codes to choose one of, or none."""
+    return [_ANY, *(SelectChoice(str(code), label) for code, label in labels.items())]
 
 
 def _normal(text: str | None) -> str:
@@ -89,15 +94,15 @@ class _ByLine(FilterForm):
 
     def __init__(self, *args: Any, lines: Sequence[Any] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.line_id.choices = [_ANY, *((str(line.id), f"{line.number} {line.alias}".strip()) for line in lines)]
+        self.line_id.choices = _choices({line.id: f"{digits(line.number)} {line.alias}".strip() for line in lines})
 
 
 class MessageFilterForm(_ByLine):
     """What the outbox is narrowed to."""
 
     day = DayField(N_("Day"))
-    state = SelectField(N_("State"), choices=[_ANY, *PROGRESS_LABELS.items()])
-    outcome = SelectField(N_("Outcome"), choices=[_ANY, *OUTCOME_LABELS.items()])
+    state = SelectField(N_("State"), choices=_choices(PROGRESS_LABELS))
+    outcome = SelectField(N_("Outcome"), choices=_choices(OUTCOME_LABELS))
     line_id = SelectField(N_("Line"))
     recipient = PhoneField(N_("Recipient"))
 
@@ -117,7 +122,7 @@ class CampaignFilterForm(_ByLine):
     """What the list of sends is narrowed to."""
 
     day = DayField(N_("Day"))
-    state = SelectField(N_("State"), choices=[_ANY, *CAMPAIGN_LABELS.items()])
+    state = SelectField(N_("State"), choices=_choices(CAMPAIGN_LABELS))
     line_id = SelectField(N_("Line"))
 
     @property
@@ -130,8 +135,8 @@ class CampaignFilterForm(_ByLine):
 class RecipientFilterForm(FilterForm):
     """What the recipients of one send are narrowed to."""
 
-    state = SelectField(N_("State"), choices=[_ANY, *PROGRESS_LABELS.items()])
-    outcome = SelectField(N_("Outcome"), choices=[_ANY, *OUTCOME_LABELS.items()])
+    state = SelectField(N_("State"), choices=_choices(PROGRESS_LABELS))
+    outcome = SelectField(N_("Outcome"), choices=_choices(OUTCOME_LABELS))
     recipient = PhoneField(N_("Recipient"))
 
     def narrowed(self, campaign_id: int) -> MessageFilter:

@@ -180,11 +180,15 @@ def _pace(found: Campaign, at: datetime) -> int:
 def networks(campaign_id: int) -> ResponseReturnValue:
     """How a closed send spread over the networks; asked for apart, as all its messages are read for it."""
     found = _campaign(campaign_id)
-    shares = campaigns.networks(
-        campaign_id=found.id,
-        first_id=found.first_id,
-        last_id=found.last_id,
-        counted=tuple(sorted(found.counts.items())) if found.state == CampaignState.CLOSED else (),
+    shares = (
+        campaigns.networks(
+            campaign_id=found.id,
+            first_id=found.first_id,
+            last_id=found.last_id,
+            counted=tuple(sorted(found.counts.items())),
+        )
+        if found.state == CampaignState.CLOSED
+        else ()
     )
     return render_page("outbox/networks.html", fragment="networks", campaign=found, shares=shares)
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, flash, request, stream_with_context, url_for
+from flask import Blueprint, Response, abort, flash, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
+from wtforms import SelectChoice
 
 from sms.accounts.rules import Permission
 from sms.core import clock
@@ -34,6 +35,7 @@ bp = Blueprint("outbox", __name__)
 # More than the largest list is read, so that what was typed beside a file too large can be shown again.
 _COMPOSE_MOST_BYTES = 2 * limits.MAX_FILE_BYTES
 _SKIPPED_PAGE = 100
+_LARGEST = 2**63 - 1
 
 nav.add(
     N_("New send"),
@@ -46,8 +48,11 @@ nav.add(
 
 
 @bp.url_value_preprocessor
-def make_room(endpoint: str | None, _values: dict[str, Any] | None) -> None:
-    """Only a new send may be large; said before anything reads the form."""
+def make_room(endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """Only a new send may be large, which must be said before anything reads the form; no number we gave is as large
+    as some that can be written into an address."""
+    if any(isinstance(value, int) and value > _LARGEST for value in (values or {}).values()):
+        abort(404)
     if endpoint == "outbox.compose":
         request.max_content_length = _COMPOSE_MOST_BYTES
         request.max_form_memory_size = limits.MAX_FILE_BYTES
@@ -86,7 +91,9 @@ def compose() -> ResponseReturnValue:
 def _offer(form: ComposeForm) -> list[UsableLine]:
     """Fill in the lines to choose from; a line says how long its parts are, for the counter beside the text."""
     lines = usable_lines(visitor().account_id)
-    form.line_id.choices = [(line.id, _line_name(line), {"data-joined": str(line.joined_units)}) for line in lines]
+    form.line_id.choices = [
+        SelectChoice(line.id, _line_name(line), render_kw={"data-joined": str(line.joined_units)}) for line in lines
+    ]
     return lines
 
 
