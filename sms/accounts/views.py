@@ -155,22 +155,20 @@ def _count_try(username: str) -> None:
 def sign_in() -> ResponseReturnValue:
     """The door."""
     form = SignInForm()
+    is_in = current_user.is_authenticated  # looked up here, before any transaction: the look-up may write
     if request.method == "GET":
         form.next.data = local_path(request.args.get("next")) or ""
-        if current_user.is_authenticated:
+        if is_in:
             return redirect_to(form.next.data or "/")
-    status = 200
-    if form.validate_on_submit():
-        try:
-            signed = _let_in(form.username.data, form.password.data)
-        except SmsError as error:
-            refuse(form, error)
-            return _refused_at_the_door(form, error)
-        _forget(*_try_key(form.username.data))
-        return _know_device(_enter(signed, local_path(form.next.data)), form.username.data)
-    if form.errors:
-        status = 422
-    return render_page("accounts/sign_in.html", form=form, status=status)
+    if not form.validate_on_submit():
+        return render_page("accounts/sign_in.html", form=form, status=422 if form.errors else 200)
+    try:
+        signed = _let_in(form.username.data, form.password.data)
+    except SmsError as error:
+        refuse(form, error)
+        return _refused_at_the_door(error, form)
+    _forget(*_try_key(form.username.data))
+    return _know_device(_enter(signed, local_path(form.next.data)), form.username.data)
 
 
 def _let_in(username: str, password: str) -> SignedIn:
@@ -179,7 +177,7 @@ def _let_in(username: str, password: str) -> SignedIn:
         return operations.sign_in(username=username, password=password, by=by())
 
 
-def _refused_at_the_door(form: SignInForm, error: SmsError) -> Response:
+def _refused_at_the_door(error: SmsError, form: SignInForm) -> Response:
     log.info("sign-in refused: %s from %s", type(error).__name__, request.remote_addr)
     if not isinstance(error, SignInThrottled):
         return render_page("accounts/sign_in.html", form=form, status=422)
@@ -189,20 +187,24 @@ def _refused_at_the_door(form: SignInForm, error: SmsError) -> Response:
 
 
 def _enter(signed: SignedIn, wanted: str | None) -> Response:
-    """Begin with an empty cookie, so that nothing planted before the sign-in lives on."""
-    session.clear()
+    """Begin with an empty cookie, so that nothing planted before the sign-in lives on; whoever was in here is out."""
+    _leave()
     session["_user_id"] = signed.token
     return redirect_to(wanted or "/")
+
+
+def _leave() -> None:
+    if current_user.is_authenticated:
+        with transaction():
+            operations.sign_out(token=_me().token, account_id=_me().account_id, by=by())
+    session.clear()
 
 
 @bp.post("/sign-out")
 @public
 def sign_out() -> ResponseReturnValue:
     """End this session, here and on the server."""
-    if current_user.is_authenticated:
-        with transaction():
-            operations.sign_out(token=_me().token, account_id=_me().account_id, by=by())
-    session.clear()
+    _leave()
     flash(_("You are signed out."), "success")
     return redirect_to(url_for("accounts.sign_in"))
 

@@ -69,6 +69,19 @@ def test_signing_in_begins_a_new_session_with_an_empty_cookie(browser: Browser, 
         assert session["_user_id"] != first
 
 
+def test_signing_in_as_somebody_else_ends_the_session_that_was_open_here(make: Make, enter: Enter) -> None:
+    sara = make("sara")
+    make("reza")
+    browser = enter(sara)
+    token, before = _user_token(browser), browser.token("/account")
+    clock.set_offset(90)  # so long ago that being seen is written
+    data = {"csrf_token": before, "username": "reza", "password": PASSWORD}
+    assert browser.client.post("/sign-in", data=data).status_code == 303
+    assert queries.session(token=token, at=clock.now()) is None
+    assert "The shop of reza" in browser.get("/account").get_data(as_text=True)
+    assert actions(sara.account_id)[-1] == "user.signed_out"
+
+
 def test_the_session_cookie_is_out_of_reach_of_scripts(browser: Browser, make: Make) -> None:
     make("sara")
     cookies = browser.sign_in("sara").headers.getlist("Set-Cookie")
