@@ -124,6 +124,7 @@ def _paths(shop: Shop) -> dict[str, str]:
         "outbox, today": f"/outbox?day={today}",
         "outbox, one recipient": f"/outbox?recipient=0{written.recipient - 98 * 10**10}",
         "outbox, blocked": "/outbox?outcome=blocked",
+        "outbox, filtered (none)": "/outbox?outcome=filtered",
         "campaigns": "/campaigns",
         "campaign": f"/campaigns/{newest.id}",
         "blocked of a campaign": f"/campaigns/{newest.id}/blocked",

@@ -47,14 +47,14 @@ class Reader:
 
     def __init__(self, app: Flask) -> None:
         app.config["WTF_CSRF_ENABLED"] = False  # forms are posted without having been shown
-        self._client: FlaskClient = app.test_client()
+        self.client: FlaskClient = app.test_client()
         response = self.open("/sign-in", method="POST", data={"username": USERNAME, "password": PASSWORD})
         if response.status_code != 303:
             raise RuntimeError(f"signing in answered {response.status_code}")
 
     def open(self, path: str, **options: Any) -> Any:
         """One request, in a context of its own as in the world."""
-        return Context().run(lambda: self._client.open(path, **options))
+        return Context().run(lambda: self.client.open(path, **options))
 
     def visit(self, path: str, visits: Visits) -> None:
         """Ask for a page and note what it cost; raises RuntimeError when it is not there."""
