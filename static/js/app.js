@@ -187,7 +187,9 @@
 
   const start = () => {
     countAll();
-    document.querySelector("[data-focus]")?.focus();
+    const first = document.querySelector("[data-focus]");
+    first?.focus({ preventScroll: true });
+    first?.scrollIntoView({ block: "center", behavior: "instant" });
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();
