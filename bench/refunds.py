@@ -3,11 +3,14 @@
 import time
 from datetime import timedelta
 
+from flask import current_app
+
 from bench.archive import Planned, Stage, write
 from bench.checks import verify
 from bench.figures import Figure, percentile
 from bench.running import wait_for, worker
-from bench.shop import Shop, accept, draft, open_shop
+from bench.shop import draft, open_shop
+from bench.visits import Reader
 from sms.core import clock
 from sms.core.db import release, scalar
 from sms.core.queue import GENERAL_QUEUE, Job, ring_now
@@ -24,11 +27,12 @@ def measure(rows: int) -> list[Figure]:
     at = clock.now() - timedelta(minutes=1)
     write(shop, [Planned(shop.account_id, rows // _CAMPAIGNS, at)] * _CAMPAIGNS, stage=Stage.DUE)
     drafts = [draft(shop, 1) for _ in range(_SENDS)]
-    accept(shop, drafts.pop())  # what is slow at the first time is not what is measured
+    reader = Reader(current_app._get_current_object())  # type: ignore[attr-defined]
+    reader.confirm(drafts.pop())  # what is slow at the first time is not what is measured
     with worker(GENERAL_QUEUE):
         started = time.perf_counter()
         ring_now(Job.POST_REFUNDS, queue=GENERAL_QUEUE)
-        sends = _send_meanwhile(shop, drafts)
+        sends = _send_meanwhile(reader, drafts)
         wait_for(lambda: not _is_due(), what="the last refund")
         seconds = time.perf_counter() - started
     _check(rows)
@@ -54,12 +58,12 @@ def measure(rows: int) -> list[Figure]:
     ]
 
 
-def _send_meanwhile(shop: Shop, drafts: list[int]) -> list[float]:
+def _send_meanwhile(reader: Reader, drafts: list[int]) -> list[float]:
     """Milliseconds of each confirmation, as long as refunds are being paid."""
     taken: list[float] = []
     while drafts and (not taken or _is_due()):
         started = time.perf_counter()
-        accept(shop, drafts.pop())
+        reader.confirm(drafts.pop())
         taken.append((time.perf_counter() - started) * 1000)
         time.sleep(_PAUSE_SECONDS)
     return taken

@@ -56,6 +56,13 @@ class Reader:
         """One request, in a context of its own as in the world."""
         return Context().run(lambda: self.client.open(path, **options))
 
+    def confirm(self, draft_id: int) -> int:
+        """Press the button that sends; returns the campaign's id."""
+        response = self.open(f"/drafts/{draft_id}/confirm", method="POST")
+        if response.status_code != 303:
+            raise RuntimeError(f"confirming answered {response.status_code}")
+        return int(response.headers["Location"].rpartition("/")[2])
+
     def visit(self, path: str, visits: Visits) -> None:
         """Ask for a page and note what it cost; raises RuntimeError when it is not there."""
         with _sql() as sql:
