@@ -1,6 +1,7 @@
 """Staff pages of money: one account's, and the whole house's."""
 
 import secrets
+from datetime import timedelta
 
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
@@ -23,6 +24,7 @@ from sms.ledger.rules import WALLET_LABELS, KeyReused, WalletKind
 bp = Blueprint("ledger_admin", __name__, url_prefix="/admin")
 
 PAGE = 25
+_DAYS = 30
 _NO_TRANSFER = N_("There is no such transfer.")
 
 nav.add(
@@ -108,7 +110,7 @@ def _account_page(
         account=account_of(account_id),
         wallet=wallet,
         set_aside_mrial=queries.set_aside(account_id),
-        totals=queries.totals(account_id=account_id),
+        totals=queries.totals(account_id=account_id, since=clock.now() - timedelta(days=_DAYS)),
         adjusting=adjusting or AdjustForm(formdata=None, nonce=_nonce()),
         limiting=limiting or LimitForm(formdata=None, limit=wallet.credit_limit_mrial),
         form=form,

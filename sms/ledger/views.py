@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import islice
 
 from flask import Blueprint, Response, request, stream_with_context, url_for
@@ -11,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from sms.accounts.rules import Permission
 from sms.core import clock
-from sms.core.calendar import day_of
+from sms.core.calendar import day_of, start_of_day
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.filters import digits, moment_text
@@ -26,7 +25,6 @@ from sms.ledger.rules import TRANSFER_LABELS, TransferKind, csv_text, rial_text
 bp = Blueprint("ledger", __name__)
 
 PAGE = 25
-_DAYS = 30
 _LINES_A_CHUNK = 500
 _HEADS = (
     *(N_("No."), N_("Date"), N_("Time (ISO)"), N_("Kind"), N_("Description"), N_("Reason")),
@@ -58,15 +56,15 @@ def statement() -> ResponseReturnValue:
     account_id = visitor().account_id
     before = request.args.get("before", type=int)
     lines = queries.statement(account_id=account_id, narrowed=form.narrowed, before=before, most=PAGE + 1)
-    recent = queries.totals(account_id=account_id, since=clock.now() - timedelta(days=_DAYS))
+    today = queries.totals(account_id=account_id, since=start_of_day(day_of(clock.now())))
     older = form.address(before=lines[PAGE - 1].number) if len(lines) > PAGE else None
     return render_page(
         "ledger/statement.html",
         form=form,
         wallet=queries.wallet_of(account_id),
         set_aside_mrial=queries.set_aside(account_id),
-        spent_mrial=-sum(recent.get(kind, 0) for kind in _SPENT),
-        refunded_mrial=recent.get(TransferKind.REFUND, 0),
+        spent_mrial=-sum(today.get(kind, 0) for kind in _SPENT),
+        refunded_mrial=today.get(TransferKind.REFUND, 0),
         lines=lines[:PAGE],
         older_url=url_for(".statement", **older) if older else None,
         newest_url=url_for(".statement", **form.address()) if before else None,
