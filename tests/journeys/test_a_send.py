@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from sms.core.db import row, rows, scalar, transaction
+from sms.accounts.queries import user_by_name
+from sms.core import clock
+from sms.core.db import release, row, rows, scalar, transaction
 from sms.dashboard import queries as dashboard
 from sms.dashboard.rules import OPTED_OUT, demo_recipients
+from sms.ledger import operations as ledger
 from tests.journeys.conftest import Hands
 from tests.journeys.walker import Walker
 from tests.simulator.running import RunningSimulator
@@ -59,6 +62,7 @@ def _campaign(campaign_id: int) -> Any:
 
 
 def _verify() -> None:
+    release()
     with transaction():
         broken = {name: found for name, found in dashboard.broken().items() if found}
     assert broken == {}
@@ -101,8 +105,8 @@ def test_an_uploaded_list_is_priced_sent_reported_and_refunded(
     campaign = _campaign(campaign_id)
     _check_outcomes(campaign, fine)
     _check_truth(simulator, operator, campaign_id, fine)
-    _check_money(campaign, hands, money, is_refunding_absent=operator == "2000")
     _check_pages(walker, campaign)
+    _check_money(campaign, hands, money, is_refunding_absent=operator == "2000")
     _verify()
 
 
@@ -175,37 +179,39 @@ def _check_pages(walker: Walker, campaign: Any) -> None:
 
 def test_nothing_is_sent_that_cannot_be_paid(walker: Walker, hands: Hands, simulator: RunningSimulator) -> None:
     draft, _ = _compose(walker, hands, "30004505")
+    token = str(walker.go(draft).page.find("input", {"name": "csrf_token"})["value"])  # type: ignore[index]
     with transaction():
-        rows(
-            "UPDATE outbox_draft SET networks = networks || jsonb_build_object('1', 900000000)"
-            " WHERE state = 'ready' RETURNING id"
+        ledger.adjust(
+            account_id=user_by_name("customer").account_id,
+            amount_mrial=1000 - _balance(),
+            key="test:empty",
+            reason="spent elsewhere",
+            actor_id=None,
+            at=clock.now(),
         )
-    walker.go(draft)
-    with transaction():
-        rows("UPDATE outbox_draft SET networks = networks || jsonb_build_object('1', 900000000) RETURNING id")
-    money = _balance()
-    token = walker.page.find("input", {"name": "csrf_token"})
-    assert token is not None
-    answer = walker.browser.post(f"{draft}/confirm", data={"csrf_token": token["value"]})
+    before = scalar("SELECT count(*) FROM ledger_transfer")
+    answer = walker.browser.post(f"{draft}/confirm", data={"csrf_token": token})
     assert answer.status_code == 422
-    assert "rial" in answer.get_data(as_text=True)
-    assert _balance() == money
+    assert re.search(r"[\d,.]+ rial", answer.get_data(as_text=True))
+    assert _balance() == 1000
+    assert scalar("SELECT count(*) FROM ledger_transfer") == before
     assert scalar("SELECT count(*) FROM outbox_campaign") == 0
     assert scalar("SELECT count(*) FROM outbox_message") == 0
+    hands.work()
+    assert simulator.truth("summary")["3000"]["accepted"] == 0
 
 
 def test_a_confirm_posted_thirty_times_at_once_is_one_send(app: Flask, walker: Walker, hands: Hands) -> None:
     draft, _ = _compose(walker, hands, "30004505")
-    walker.go(draft)
-    token = walker.page.find("input", {"name": "csrf_token"})
-    assert token is not None
+    token = str(walker.go(draft).page.find("input", {"name": "csrf_token"})["value"])  # type: ignore[index]
     cookies = walker.browser.get_cookie("session")
     assert cookies is not None
 
     def confirm(_: int) -> str:
         browser = app.test_client()
         browser.set_cookie("session", cookies.value)
-        answer = browser.post(f"{draft}/confirm", data={"csrf_token": token["value"]})
+        with app.app_context():
+            answer = browser.post(f"{draft}/confirm", data={"csrf_token": token})
         return f"{answer.status_code} {answer.headers.get('Location', '')}"
 
     with ThreadPoolExecutor(10) as pool:
