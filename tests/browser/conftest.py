@@ -92,7 +92,7 @@ def sent(panel: ThrowAwayPanel) -> Callable[[], None]:
 
     def send() -> None:
         if _count(panel) == 0:
-            panel.begin("demo-campaign", "--recipients", "100", "--line", "20004505", "--timeout", "1").wait(60)
+            panel.run("demo-campaign", "--recipients", "100", "--line", "20004505", "--timeout", "1")
 
     return send
 

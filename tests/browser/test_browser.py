@@ -65,7 +65,9 @@ def _fits(page: Page) -> bool:
 
 
 @pytest.mark.parametrize("language", ["fa", "en"])
-@pytest.mark.parametrize(("person", "pages"), [("customer", CUSTOMER_PAGES), ("admin", STAFF_PAGES)])
+@pytest.mark.parametrize(
+    ("person", "pages"), [("customer", CUSTOMER_PAGES), ("admin", STAFF_PAGES)], ids=["customer", "staff"]
+)
 def test_pages_fit_a_small_phone(
     desk: Desk, sent: Callable[[], None], person: str, pages: tuple[str, ...], language: str
 ) -> None:
@@ -85,7 +87,9 @@ def test_pages_fit_a_small_phone(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    ("person", "pages"), [("customer", CUSTOMER_PAGES), ("admin", STAFF_PAGES), ("", OPEN_PAGES)], ids=str
+    ("person", "pages"),
+    [("customer", CUSTOMER_PAGES), ("admin", STAFF_PAGES), ("", OPEN_PAGES)],
+    ids=["customer", "staff", "anybody"],
 )
 def test_pages_can_be_used_by_everybody(
     desk: Desk, sent: Callable[[], None], person: str, pages: tuple[str, ...], scheme: str
