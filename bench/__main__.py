@@ -47,7 +47,8 @@ def main(words: Sequence[str]) -> int:
                 continue
             lines.extend(made)
             print(document.table(made), flush=True)
-    print(*document.noise(references), sep="\n")
+    for line in document.noise(references):
+        print(line)
     if asked.write and not failed:
         page = document.text(lines, references, machine=facts, at=at, seconds=time.monotonic() - started)
         PAGE.write_text(page)
@@ -66,6 +67,8 @@ def _asked(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
     asked = parser.parse_args(words)
     unknown = {name.upper() for name in asked.names} - {name.upper() for name in known}
+    if asked.rows is not None and asked.rows < 1:
+        parser.error("--rows takes a number above 0")
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     return asked

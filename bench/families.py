@@ -26,6 +26,6 @@ FAMILIES = (
     Family("refunds", ("P6",), rows=120_000, quick_rows=600),
     Family("single", ("P7",), rows=100, quick_rows=3),
     Family("pages", ("P9",), rows=10_000_000, quick_rows=2_000),
-    Family("memory", ("P11",), rows=1, quick_rows=1),
+    Family("memory", ("P11",), rows=10, quick_rows=1),
     Family("export", ("P13",), rows=1_000_000, quick_rows=2_000),
 )

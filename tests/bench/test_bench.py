@@ -16,8 +16,8 @@ from sms.core.config import Settings
 R = Reference(rows=1_000, copy_seconds=1, by_id_seconds=1, by_ref_seconds=2)
 
 
-def _bench(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]":
-    own = {
+def _environ(settings: Settings) -> dict[str, str]:
+    return {
         "PAYAMGAH_MODE": "test",
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,
@@ -25,14 +25,14 @@ def _bench(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]
         "SEAL_KEY": "a seal that only tests know",
         "VAR_DIR": str(settings.var_dir),
     }
-    return subprocess.run(
-        python_command("bench", *words), cwd=ROOT, env=environment(own), capture_output=True, text=True, check=False
-    )
 
 
 @pytest.mark.timeout(400)
 def test_every_figure_is_printed(settings: Settings) -> None:
-    done = _bench(settings, "--quick")
+    command = python_command("bench", "--quick")
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(_environ(settings)), capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr
     printed = re.findall(r"^(P\d+) .*  (met|not met)$", done.stdout, re.MULTILINE)
@@ -86,8 +86,22 @@ def test_numbers_keep_three_digits() -> None:
     assert [number(value) for value in (123_456, 45.67, 1.234)] == ["123,456", "45.7", "1.23"]
 
 
-def test_a_failed_measurement_fails_the_bench(settings: Settings) -> None:
-    done = _bench(settings, "single", "--rows", "0")
+def test_a_failed_measurement_fails_the_bench(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> list[Figure]:
+        raise subprocess.CalledProcessError(1, "a measurement")
 
-    assert done.returncode == 1
-    assert "Failed: single" in done.stderr
+    monkeypatch.setattr("bench.__main__._alone", fail)
+    for name, value in _environ(settings).items():
+        monkeypatch.setenv(name, value)
+
+    assert main(["lists", "refunds"]) == 1
+    assert "Failed: lists, refunds." in capsys.readouterr().err
+
+
+def test_sizes_are_positive(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--rows", "0"])
+
+    assert "--rows" in capsys.readouterr().err
