@@ -59,7 +59,7 @@ def parse_day(text: str, language: str) -> date:
     try:
         if year >= _FIRST_GREGORIAN_YEAR:
             return date(year, month, day)
-        return date.fromordinal(JalaliDate(year, month, day).toordinal())
+        return date.fromordinal(JalaliDate(year, month, day).to_gregorian().toordinal())
     except ValueError:
         raise NotADay(N_("“%(text)s” is not a day of the calendar."), text=text[:20]) from None
 

@@ -1,10 +1,13 @@
 """Numbers, money, phones and moments as the reader writes them: plain text; the `ui` macros put the markup around."""
 
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 
 from flask import Flask, has_request_context
 from flask_login import current_user
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from persiantools.digits import en_to_fa
 
 from sms.core import calendar, clock, phone
@@ -17,17 +20,29 @@ _MINUS = "\u2212"
 def init_app(app: Flask) -> None:
     """Give templates the filters, and `now`."""
     app.jinja_env.globals.update(now=clock.now)
-    app.jinja_env.filters.update(
-        digits=digits,
-        number_text=number_text,
-        percent_text=percent_text,
-        money_text=money_text,
-        amount_text=amount_text,
-        phone_text=phone_text,
-        day_text=day_text,
-        moment_text=moment_text,
-        clock_text=clock_text,
-    )
+    for function in (
+        digits,
+        number_text,
+        percent_text,
+        money_text,
+        amount_text,
+        phone_text,
+        day_text,
+        moment_text,
+        clock_text,
+    ):
+        app.jinja_env.filters[function.__name__] = _for_each_reader(function)
+
+
+def _for_each_reader(function: Callable[..., str]) -> Callable[..., str]:
+    """A filter that is asked at every rendering: without the context Jinja computes constants once, in the language of
+    whoever came first."""
+
+    @pass_context
+    def asked(_context: Context, *args: object, **kwargs: object) -> str:
+        return function(*args, **kwargs)
+
+    return asked
 
 
 def digits(text: object) -> str:
