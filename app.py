@@ -1,6 +1,7 @@
 """Builds the Flask app: settings in, handles wired, blueprints and commands registered."""
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sms.accounts import admin as accounts_admin
 from sms.accounts import cli as accounts_cli
@@ -66,6 +67,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_SECURE=chosen.is_https,
         SESSION_COOKIE_NAME="__Host-session" if chosen.is_https else "session",
     )
+    if chosen.proxy_hops:  # who asks and by which way is told by our own proxies, exactly so many of them
+        hops = chosen.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app, chosen)
     for part in WEB_PARTS:
         part.init_app(app)

@@ -28,6 +28,7 @@ PASSED_ON = (
     "PUBLIC_URL",
     "SIMULATOR_URL",
     "PORT",
+    "PROXY_HOPS",
 )
 SERVERS: dict[str, tuple[str, type[Postgres | Valkey]]] = {
     "DATABASE_URL": ("postgres", Postgres),

@@ -33,6 +33,7 @@ class Settings:
     simulator_url: str = ""  # empty where no simulator runs
     queue_prefix: str = "payamgah-"
     log_level: str = "INFO"
+    proxy_hops: int = 0  # how many reverse proxies of our own stand before the web server
 
     @property
     def is_production(self) -> bool:
@@ -63,6 +64,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         simulator_url=environ.get("SIMULATOR_URL", "").rstrip("/"),
         queue_prefix=environ.get("QUEUE_PREFIX", "payamgah-"),
         log_level=environ.get("LOG_LEVEL", "INFO").upper(),
+        proxy_hops=int(environ.get("PROXY_HOPS", "0")),
     )
 
 
@@ -84,6 +86,7 @@ def _problems(environ: Mapping[str, str]) -> list[str]:
         "PORT must be a number from 1 to 65535": lambda text: text.isdecimal() and 0 < int(text) <= 65535,  # noqa: PLR2004
         "PUBLIC_URL must start with http:// or https://": _starts("http://", "https://"),
         "SIMULATOR_URL must be empty or start with http://": lambda text: not text or text.startswith("http://"),
+        "PROXY_HOPS must be a number from 0 to 9": lambda text: text.isdecimal() and len(text) == 1,
         f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}": lambda text: text.upper() in LOG_LEVELS,
     }
     found = [rule for rule, holds in wanted.items() if not holds(environ.get(_name(rule), ""))]

@@ -54,6 +54,7 @@ def test_missing_setting_is_named(name: str) -> None:
         ("PUBLIC_URL", "panel.example"),
         ("SIMULATOR_URL", "127.0.0.1:8100"),
         ("LOG_LEVEL", "loud"),
+        ("PROXY_HOPS", "all"),
     ],
 )
 def test_senseless_setting_is_named(name: str, value: str) -> None:

@@ -1,9 +1,10 @@
 """Denied until a guard says otherwise; every failure is a page in the reader's language."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, request
 from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
@@ -112,3 +113,19 @@ def test_no_such_address_is_404_for_everybody(app: Flask, client: FlaskClient) -
     assert answer.status_code == 404
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_who_asks_is_told_by_exactly_as_many_proxies_as_are_ours(settings: Settings) -> None:
+    bp = Blueprint("whoami", __name__)
+
+    @bp.get("/probe/address")
+    @public
+    def address() -> str:
+        return request.remote_addr or ""
+
+    told = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7"}
+    for hops, expected in ((0, "127.0.0.1"), (1, "198.51.100.7")):
+        app = create_app(replace(settings, proxy_hops=hops))
+        app.register_blueprint(bp)
+        with app.app_context():
+            assert app.test_client().get("/probe/address", headers=told).text == expected
