@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_wtf.file import FileField
 from wtforms import SelectChoice, SelectField, StringField, TextAreaField
-from wtforms.validators import Length, ValidationError
+from wtforms.validators import Length, Optional, ValidationError
 
 from sms.core.calendar import start_of_day
 from sms.core.parts import measure
@@ -36,7 +36,9 @@ def _normal(text: str | None) -> str:
 class DraftForm(Form):
     """The words of a send."""
 
-    title = StringField(N_("Title"), [Length(max=100)], description=N_("For your own lists; recipients do not see it."))
+    title = StringField(
+        N_("Title"), [Optional(), Length(max=100)], description=N_("For your own lists; recipients do not see it.")
+    )
     body = TextAreaField(N_("Text"), [Filled()], filters=[_normal], render_kw={"rows": 5, "data-count-parts": ""})
 
     def validate_body(self, field: TextAreaField) -> None:

@@ -28,8 +28,7 @@ from sms.outbox.queries import campaigns, exports, messages
 from sms.outbox.queries.messages import MessageFilter, progress_of
 from sms.outbox.rules import CAMPAIGN_LABELS, PROGRESS_LABELS, CampaignState, Progress, expected_end, standing
 
-_PAGE = 50
-_CAMPAIGNS = 25
+_PAGE = 25
 _FEW_REFUNDS = 5_000  # so many are summed at every look; of more only the totals are shown while a send runs
 _TONES: dict[str, str] = {
     Outcome.DELIVERED: "success",
@@ -98,9 +97,9 @@ def campaign_list() -> ResponseReturnValue:
     """All sends of the account, newest first."""
     account_id = visitor().account_id
     form = CampaignFilterForm.read(lines=campaigns.used_lines(account_id=account_id))
-    found = campaigns.campaigns(account_id=account_id, narrowed=form.narrowed, before=_before(), most=_CAMPAIGNS + 1)
-    older = found[_CAMPAIGNS - 1].first_id if len(found) > _CAMPAIGNS else None
-    return render_page("outbox/campaigns.html", form=form, campaigns=found[:_CAMPAIGNS], older=older, before=_before())
+    found = campaigns.campaigns(account_id=account_id, narrowed=form.narrowed, before=_before(), most=_PAGE + 1)
+    older = found[_PAGE - 1].first_id if len(found) > _PAGE else None
+    return render_page("outbox/campaigns.html", form=form, campaigns=found[:_PAGE], older=older, before=_before())
 
 
 def _campaign(campaign_id: int) -> Campaign:
@@ -116,10 +115,13 @@ def campaign(campaign_id: int) -> ResponseReturnValue:
     """One send: how far it is, what it cost and gave back, and each of its recipients."""
     found = _campaign(campaign_id)
     is_finished = found.state == CampaignState.CLOSED
-    if is_htmx():
-        status = STOP_POLLING if is_finished else 200
-        return render_page("outbox/campaign.html", fragment="progress", status=status, **_progress(found))
-    return _campaign_page(found)
+    if not is_htmx():
+        return _campaign_page(found)
+    status = STOP_POLLING if is_finished else 200
+    response = render_page("outbox/campaign.html", fragment="progress", status=status, **_progress(found))
+    if is_finished:
+        response.headers["HX-Refresh"] = "true"  # the list of recipients stands still meanwhile; now it is final too
+    return response
 
 
 def _campaign_page(found: Campaign, *, refusal: Refusal | None = None) -> Response:

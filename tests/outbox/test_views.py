@@ -71,6 +71,17 @@ def test_a_confirmation_posted_twice_is_one_send(shop: Shop, walker: Walker) -> 
     assert scalar("SELECT count(*) FROM outbox_campaign") == 1
 
 
+def test_a_price_that_rose_meanwhile_is_shown_anew_and_not_taken(shop: Shop, walker: Walker) -> None:
+    composed(walker, shop.line_id, recipients=numbers(2))
+    with transaction():
+        execute("UPDATE billing_tariff SET price_mrial = 2 * price_mrial")
+    walker.submit("/confirm", allowed=422)
+    assert "The price has changed to 4,000 rial." in walker.text
+    assert scalar("SELECT count(*) FROM outbox_campaign") == 0
+    walker.submit("/confirm")
+    assert walker.address.startswith("/campaigns/")
+
+
 def test_skipped_rows_are_counted_listed_by_row_and_downloaded(shop: Shop, walker: Walker) -> None:
     with transaction():
         opt_out(account_id=shop.account_id, recipients=[989120000001], line_id=None, reason="", at=AT)

@@ -240,7 +240,7 @@ def test_the_outbox_is_narrowed_by_every_filter(shop: Shop, steps: Steps, walker
 
 
 def test_pages_of_the_outbox_follow_each_other_and_keep_the_filter(shop: Shop, steps: Steps, walker: Walker) -> None:
-    sent(walker, shop.line_id, recipients=numbers(120))
+    sent(walker, shop.line_id, recipients=numbers(60))
     walker.go(f"/outbox?line_id={shop.line_id}")
     seen = []
     while True:
@@ -250,8 +250,8 @@ def test_pages_of_the_outbox_follow_each_other_and_keep_the_filter(shop: Shop, s
             break
         assert f"line_id={shop.line_id}" in older["href"]
         walker.go(str(older["href"]))
-    assert seen == list(reversed(numbers(120).split()))
-    assert len(cells(walker.go(str(walker.page.find("a", rel="first")["href"])))) == 50  # type: ignore[index]
+    assert seen == list(reversed(numbers(60).split()))
+    assert len(cells(walker.go(str(walker.page.find("a", rel="first")["href"])))) == 25  # type: ignore[index]
 
 
 def test_shortcuts_are_in_the_readers_calendar(app: Flask, shop: Shop) -> None:

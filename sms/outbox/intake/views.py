@@ -189,11 +189,15 @@ def change_draft(draft_id: int) -> ResponseReturnValue:
 @bp.post("/drafts/<int:draft_id>/confirm")
 @require(Permission.SEND_MESSAGES)
 def confirm(draft_id: int) -> ResponseReturnValue:
-    """Hold the price and send; however often it is posted, once."""
+    """Hold the price that was shown and send; however often it is posted, once."""
     try:
         with transaction():
             campaign_id = accept_draft(
-                draft_id=draft_id, account_id=visitor().account_id, user_id=visitor().id, at=clock.now()
+                draft_id=draft_id,
+                account_id=visitor().account_id,
+                user_id=visitor().id,
+                agreed_mrial=request.form.get("agreed_mrial", type=int),  # as the page said
+                at=clock.now(),
             )
     except NotFound:
         raise
