@@ -10,13 +10,14 @@ from bs4 import BeautifulSoup, Tag
 from flask import Flask
 from flask_login import LoginManager
 from markupsafe import Markup
+from sqlalchemy.exc import OperationalError
 from wtforms import BooleanField, FileField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 
 from sms.core.errors import Refusal
 from sms.core.web import filters, forms, htmx, i18n, nav, ui
 from sms.core.web.forms import DayField, Filled, Form, MoneyField, refuse
-from sms.core.web.guards import Anonymous
+from sms.core.web.guards import Anonymous, login_manager
 from sms.operators.rules import OUTCOME_LABELS
 from sms.outbox.rules import CAMPAIGN_LABELS, PROGRESS_LABELS
 
@@ -356,3 +357,16 @@ def test_htmx_is_told_a_failure_without_the_page_around_it(client: Any) -> None:
     assert answer.status_code == 404
     assert "<html" not in answer.text
     assert BeautifulSoup(answer.text, "html.parser").select("[data-message]")
+
+
+def test_a_failure_needs_neither_a_database_nor_a_person(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_given: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    for callback in ("_user_callback", "_request_callback"):
+        monkeypatch.setattr(login_manager, callback, away)
+    with client.session_transaction() as session:
+        session["_user_id"] = "1"
+    answer = client.get("/")
+    assert answer.status_code == 503
+    assert one(BeautifulSoup(answer.text, "html.parser"), "[data-message] p").get_text()
