@@ -19,6 +19,7 @@ from sms.dashboard import operations, queries
 from sms.dashboard.rules import CUSTOMER, DEMO_BODY, OPERATORS, demo_recipients
 from sms.lines.queries import usable_line_by_number
 from sms.outbox.intake import operations as intake
+from sms.outbox.intake import queries as drafts
 from sms.outbox.models import Campaign
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries import campaigns
@@ -103,7 +104,7 @@ def _accept(count: int, number: str) -> tuple[int, int, dict[str, float]]:
             recipients="\n".join(demo_recipients(count)),
             at=clock.now(),
         )
-    intake.read_draft(draft_id=draft_id, at=clock.now())
+    _read(customer.account_id, draft_id)
     read = time.monotonic()
     with transaction():
         campaign_id = accept_draft(
@@ -111,6 +112,14 @@ def _accept(count: int, number: str) -> tuple[int, int, dict[str, float]]:
         )
     accepted = time.monotonic()
     return customer.account_id, campaign_id, {"read": read - began, "accept": accepted - read}
+
+
+def _read(account_id: int, draft_id: int) -> None:
+    """Read the list here and now, or wait for the worker that was quicker."""
+    while drafts.draft(account_id, draft_id).state == "reading":
+        with transaction():
+            intake.read_draft(draft_id=draft_id, at=clock.now())
+        time.sleep(_LOOK_SECONDS / 10)
 
 
 def _wait(account_id: int, campaign_id: int, *, seconds: float) -> Campaign:
