@@ -12,7 +12,7 @@ from sms.billing import views as billing_views
 from sms.core import db
 from sms.core.config import Settings
 from sms.core.config import settings as current_settings
-from sms.core.web import failures, filters, forms, guards, htmx, i18n, limits, nav, security, ui
+from sms.core.web import assets, failures, filters, forms, guards, htmx, i18n, limits, nav, security, ui
 from sms.dashboard import cli as dashboard_cli
 from sms.dashboard import views as dashboard_views
 from sms.ledger import admin as ledger_admin
@@ -27,7 +27,7 @@ from sms.outbox import admin as outbox_admin
 from sms.outbox import cli as outbox_cli
 from sms.outbox import views as outbox_views
 
-WEB_PARTS = (limits, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
+WEB_PARTS = (limits, assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
 BLUEPRINTS = (
     dashboard_views.bp,
     outbox_views.bp,

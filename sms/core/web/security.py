@@ -15,7 +15,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "base-uri 'none'",
     ]
 )
-_STATIC_SECONDS = 365 * 86_400  # the names of static files change with their contents
 
 
 def init_app(app: Flask) -> None:
