@@ -257,8 +257,6 @@ def _read(stream: BinaryIO, opted_out: Suppression, *, is_typed: bool) -> _Read:
         }
     )
     chunks = list(sorter.chunks(read_list(stream, is_typed=is_typed)))
-    if not sorter.row_count:
-        raise limits.empty()
     return _Read(chunks, sorter)
 
 

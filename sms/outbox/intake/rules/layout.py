@@ -20,6 +20,7 @@ _NAMES = (  # the surest first
 _HINT = re.compile(r"sep=(.)\Z")  # Excel's own first line
 _SAMPLE_ROWS = 200
 _SURELY = 0.9
+_MOST_WORDS = 16  # even a number with a blank after every digit has fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,13 @@ def of_rows(rows: Sequence[Sequence[str]], *, separator: str = ONE_COLUMN) -> La
 
 def entries_of(text: str) -> list[str]:
     """The entries of a text in which numbers stand loosely; blanks inside a number do not part it."""
-    return [entry for fragment in _BETWEEN.split(text) for entry in _by_blanks(fragment)]
+    return [entry for fragment in _BETWEEN.split(text) for entry in by_blanks(fragment)]
 
 
-def _by_blanks(fragment: str) -> list[str]:
+def by_blanks(fragment: str) -> list[str]:
+    """The entries of a text with nothing but blanks between them."""
+    if fragment.isdecimal():
+        return [fragment]
     words = fragment.split()
     if len(words) < 2 or recipient(fragment) is not None:  # noqa: PLR2004 - one word is one entry
         return [fragment.strip()] if words else []
@@ -91,16 +95,21 @@ def _by_blanks(fragment: str) -> list[str]:
             open_words = []
         else:
             open_words.append(word)
+            if len(open_words) == _MOST_WORDS:
+                found.append(" ".join(open_words))
+                open_words = []
     return [*found, " ".join(open_words)] if open_words else found
 
 
 def _split(lines: Sequence[str], separator: str) -> list[list[str]]:
+    plain = [line.split(separator) for line in lines]
     if not any('"' in line for line in lines):
-        return [line.split(separator) for line in lines]
+        return plain
     try:
-        return list(csv.reader(lines, delimiter=separator))
+        quoted = list(csv.reader(lines, delimiter=separator))
     except csv.Error:
-        return [line.split(separator) for line in lines]
+        return plain
+    return plain if _fitness(plain)[0] > _fitness(quoted)[0] else quoted  # a mark astray hides rows
 
 
 def _fitness(rows: Sequence[Sequence[str]]) -> tuple[int, int]:

@@ -10,6 +10,7 @@ _LOW_98, _HIGH_98 = _COUNTRY + _LOW, _COUNTRY + _HIGH
 _NATIONAL = frozenset({10, 11})  # 912… and 0912…
 _WITH_COUNTRY = frozenset({12, 13, 14})  # 98…, 098…, 0098…
 _PLUS_98 = 13
+_LONGEST = 14
 _AS_FLOAT = re.compile(r"([0-9۰-۹٠-٩]+)[.,٫][0۰٠]{1,6}\Z")
 _SCIENTIFIC = re.compile(r"([0-9])[.,]?([0-9]*)[eE]\+?([0-9]{1,2})\Z")
 _GIVEN = 40
@@ -17,12 +18,13 @@ _GIVEN = 40
 
 def recipient(cell: str) -> int | None:
     """The number in a cell as 98 and ten digits, or None. The spellings of whole lists are found without a table."""
+    length = len(cell)
     if cell.isdecimal():
-        value, length = int(cell), len(cell)
-    elif cell[:1] == "+" and len(cell) == _PLUS_98 and cell[1:].isdecimal():
-        value, length = int(cell), _PLUS_98
-    else:
+        if length > _LONGEST:
+            return None
+    elif not (length == _PLUS_98 and cell[0] == "+" and cell[1:].isdecimal()):
         return _unusual(cell)
+    value = int(cell)
     if length in _NATIONAL and _LOW <= value <= _HIGH:
         return _COUNTRY + value
     if length in _WITH_COUNTRY and _LOW_98 <= value <= _HIGH_98:

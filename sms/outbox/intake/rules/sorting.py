@@ -37,7 +37,7 @@ class Sorter:
         return self.valid_count + self.duplicate_count + self.invalid_count
 
     def chunks(self, batches: Iterable[Batch]) -> Iterator[bytes]:
-        """Sort and pack all rows; raises UnreadableList when they are too many."""
+        """Sort and pack all rows; raises UnreadableList when they are too many, or none."""
         for numbers, cells in batches:
             self._take(numbers, cells)
             if self.row_count > limits.MAX_ROWS or self._blank_count > limits.MAX_BLANK_ROWS:
@@ -46,6 +46,8 @@ class Sorter:
                 yield self._pack(CHUNK_ROWS)
         if self._numbers:
             yield self._pack(len(self._numbers))
+        if not self.row_count:
+            raise limits.empty()
         self._seen.clear()
 
     def _take(self, numbers: Sequence[int], cells: list[str | None]) -> None:

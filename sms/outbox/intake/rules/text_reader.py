@@ -1,5 +1,6 @@
 """Reads a CSV or text list as a stream: blocks in, cells with their row numbers out, memory bounded by the block."""
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ Batch = tuple[Sequence[int], list[str | None]]
 """Row numbers and, for each, the cell that should hold a recipient; None where the row is blank."""
 
 _BYTES = 1 << 20
-_CHARACTERS = 1 << 18
+_BLOCK = 1 << 18
 _MAX_SPAN = 50  # lines one quoted record may go over; then the quotation mark was a stray one
 _MAX_LINE = limits.MAX_COLUMNS * (limits.MAX_CELL + 3)
 _DROPPED = str.maketrans("", "", "\0\x1a\ufeff")
@@ -32,7 +33,7 @@ def read_text(stream: BinaryIO, *, is_typed: bool = False) -> Iterator[Batch]:
     if is_binary(start, encoding):
         raise limits.no_list()
     stream.seek(0)
-    blocks = _blocks(io.TextIOWrapper(stream, encoding, errors="replace", newline=None))
+    blocks = _blocks(stream, encoding)
     first = next(blocks, "")
     found = layout.of_text(first, is_typed=is_typed)
     everything = _again(first, blocks)
@@ -47,8 +48,15 @@ def _again(first: str, others: Iterator[str]) -> Iterator[str]:
     yield from others
 
 
-def _blocks(text: io.TextIOWrapper) -> Iterator[str]:
-    while block := text.read(_CHARACTERS):
+def _blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
+    """The text in pieces; every kind of line break is a newline, and what no list needs is left out."""
+    letters = codecs.getincrementaldecoder(encoding)("replace")
+    decoder = io.IncrementalNewlineDecoder(letters, translate=True)
+    is_over = False
+    while not is_over:
+        raw = stream.read(_BLOCK)
+        is_over = not raw
+        block = decoder.decode(raw, final=is_over)
         yield block.translate(_DROPPED) if "\0" in block or "\x1a" in block or "\ufeff" in block else block
 
 
@@ -74,13 +82,18 @@ def _loose(blocks: Iterator[str]) -> Iterator[Batch]:
     row = 0
     for block in blocks:
         *fragments, rest = (rest + block).translate(_LOOSE_TABLE).split("\n")
+        cells: list[str | None] = [entry for fragment in fragments for entry in layout.by_blanks(fragment)]
         if len(rest) > limits.MAX_CELL:
-            raise limits.too_long(row + 1)
-        cells: list[str | None] = [entry for fragment in fragments for entry in layout.entries_of(fragment)]
+            *whole, last = layout.by_blanks(rest) or [""]
+            cells += whole
+            # What the next block brings may belong to the last word, or be another one.
+            rest = last + rest[len(rest.rstrip()) :][:1]
+            if len(rest) > limits.MAX_CELL:
+                raise limits.too_long(row + len(cells) + 1)
         yield range(row + 1, row + 1 + len(cells)), cells
         row += len(cells)
-    last: list[str | None] = [*layout.entries_of(rest)]
-    yield range(row + 1, row + 1 + len(last)), last
+    left: list[str | None] = [*layout.by_blanks(rest)]
+    yield range(row + 1, row + 1 + len(left)), left
 
 
 @dataclass(slots=True)
@@ -144,8 +157,8 @@ class _Rows:
 
     def _quoted(self, lines: list[str], *, is_last: bool) -> list[str | None]:
         self.waiting = []
-        if not is_last and self._record(lines[-1:])[2]:
-            return self._one_by_one(lines, is_last=False)
+        if self._record(lines[-1:])[2]:
+            return self._one_by_one(lines, is_last=is_last)
         try:
             records = list(csv.reader(lines, delimiter=self.table.separator))
         except csv.Error:
