@@ -1,4 +1,4 @@
-"""Static files: their address changes with their contents, so browsers keep them for a year; texts travel compressed."""
+"""Static files: an address changes with the contents, so browsers keep them for a year; texts travel compressed."""
 
 import gzip
 from functools import lru_cache
@@ -38,7 +38,7 @@ def serve(response: Response) -> Response:
         response.headers["Cache-Control"] = f"public, max-age={_YEAR_SECONDS}, immutable"
     if (response.mimetype or "").startswith(_TEXTS):
         response.vary.add("Accept-Encoding")
-        if "gzip" in request.accept_encodings:
+        if request.accept_encodings["gzip"]:
             response.direct_passthrough = False
             response.set_data(_compressed(response.get_data()))
             response.headers["Content-Encoding"] = "gzip"

@@ -93,7 +93,9 @@ def test_every_failure_is_a_page_with_its_status(probe: FlaskClient, how: str, s
 
 
 def test_a_refusal_says_its_sentence(probe: FlaskClient) -> None:
-    assert "The text is empty." in probe.get("/probe/fails/refused", headers={"Cookie": "language=en"}).text
+    probe.set_cookie("language", "en")
+
+    assert "The text is empty." in probe.get("/probe/fails/refused").text
 
 
 def test_a_failure_in_a_fragment_is_a_fragment(probe: FlaskClient) -> None:
