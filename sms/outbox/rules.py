@@ -156,10 +156,11 @@ def runs(ranges: Sequence[tuple[int, int, int]], *, gap: int = 1000) -> list[IdR
 
 
 def standing(counts: Mapping[str, int], *, sendable_count: int, skipped: Mapping[str, int]) -> dict[str, int]:
-    """How many recipients of a campaign stand where, by Progress and Outcome, in the order of a send; together they
-    are its total. A campaign whose totals were not taken yet is queued as a whole."""
+    """How many recipients of a campaign stand where, by Outcome and Progress: what ended, what is on its way, what was
+    never to be sent; together they are its total. A campaign whose totals were not taken yet is queued as a whole."""
     known = counts or {Progress.QUEUED: sendable_count, **skipped}
-    return {code: known.get(code, 0) for code in (*Outcome, *reversed(Progress)) if known.get(code, 0)}
+    order = (*COUNTED, *reversed(Progress), Outcome.INVALID, Outcome.DUPLICATE)
+    return {str(code): known[code] for code in order if known.get(code)}
 
 
 def expected_end(*, sendable_count: int, unsent_count: int, accepted_at: datetime, at: datetime) -> datetime | None:

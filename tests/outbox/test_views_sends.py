@@ -281,7 +281,7 @@ def test_a_message_tells_what_happened_and_what_became_of_its_price(shop: Shop, 
     blocked = walker.go(f"/messages/{ids[0]}").text
     assert "Refund by rule, due" in blocked
     assert "Rule: 100% of the price for “Blocked advertising”" in blocked
-    assert cells(walker)[-1] == ["What it costs in the end", "1,000 rial"]
+    assert cells(walker)[-1] == ["What it costs as things stand", "1,000 rial"]
     with transaction():
         refunds.post_due(most=10, at=clock.now())
     assert "Refunded by rule" in walker.go(f"/messages/{ids[0]}").text
