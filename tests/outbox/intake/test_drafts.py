@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -79,6 +80,18 @@ def stored() -> list[Path]:
 def bells() -> int:
     """Jobs that wait in the intake queue."""
     return int(connection().llen("rq:queue:payamgah-intake"))
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment of another process of this installation."""
+    return os.environ | {
+        "PAYAMGAH_MODE": "test",
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "SECRET_KEY": settings.secret_key,
+        "SEAL_KEY": settings.seal_key,
+        "VAR_DIR": str(settings.var_dir),
+    }
 
 
 # Made
@@ -287,16 +300,23 @@ with create_app().app_context():
     intake.read_draft(draft_id={draft_id})
     y = b"y" * 2_000_000_000
 """
-    environment = os.environ | {
-        "PAYAMGAH_MODE": "test",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SECRET_KEY": settings.secret_key,
-        "SEAL_KEY": settings.seal_key,
-        "VAR_DIR": str(settings.var_dir),
-    }
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], env=environment_of(settings), check=True, timeout=60)
     assert queries.draft(shop.account_id, draft_id).problem == problem().message
+
+
+def test_the_intake_worker_reads_what_is_rung_for(shop: Shop, settings: Settings) -> None:
+    good, bad = from_file(shop, b"09121234567\n"), from_file(shop, b"%PDF")
+    worker = subprocess.Popen([sys.executable, "-m", "jobs.worker", "intake"], env=environment_of(settings))
+    try:
+        deadline = time.monotonic() + 60
+        while scalar("SELECT count(*) FROM outbox_draft WHERE state = 'reading'") and time.monotonic() < deadline:
+            db.session.rollback()
+            time.sleep(0.1)
+    finally:
+        worker.terminate()
+        worker.wait(30)
+    assert [queries.draft(shop.account_id, draft_id).state for draft_id in (good, bad)] == ["ready", "failed"]
+    assert stored() == []
 
 
 # Opt-outs

@@ -187,8 +187,12 @@ class Strings:
             handlers = Handlers(self._start, self._end, self._text)
             parse(archive, _STRINGS, handlers, most=limits.MAX_STRINGS_BYTES)
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._ends) - 1
+
     def __getitem__(self, place: int) -> str:
-        """The string at a place; raises IndexError."""
+        """The string at a place."""
         return self._bytes[self._ends[place] : self._ends[place + 1]].decode()
 
     def _start(self, name: str, _attributes: list[str]) -> None:

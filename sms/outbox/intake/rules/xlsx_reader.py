@@ -10,8 +10,9 @@ from sms.outbox.intake.rules.numbers import from_spreadsheet
 from sms.outbox.intake.rules.text_reader import Batch
 from sms.outbox.intake.rules.workbook import Handlers, Strings
 
-Row = tuple[int, dict[int, str]]
-"""A row's number and its filled cells by column."""
+Cells = dict[int, str | int]
+"""The filled cells of a row by column: their text, or the place of a shared string, which few of them are asked for."""
+Row = tuple[int, Cells]
 
 _SAMPLE_ROWS = 200
 _EXCEL_ROWS = 1_048_576
@@ -39,32 +40,43 @@ def _sample(archive: ZipFile, sheet: str, strings: Strings) -> list[list[str]]:
         for number, cells in rows:
             while len(sample) < min(number - 1, _SAMPLE_ROWS):
                 sample.append([])
-            sample.append([cells.get(column, "") for column in range(max(cells, default=-1) + 1)])
+            sample.append([_text(cells, column, strings) for column in range(max(cells, default=-1) + 1)])
         if len(sample) >= _SAMPLE_ROWS:
             break
     return sample[:_SAMPLE_ROWS]
 
 
+def _text(cells: Cells, column: int, strings: Strings) -> str:
+    """What stands in a cell."""
+    value = cells.get(column, "")
+    return value if isinstance(value, str) else strings[value]
+
+
 def _table(archive: ZipFile, sheet: str, strings: Strings, table: Table) -> Iterator[Batch]:
     column, skip = table.column, table.skip
     for rows in _rows(archive, sheet, strings):
-        numbers = [number for number, _ in rows]
-        cells = [
-            None if number <= skip or not any(map(str.strip, filled.values())) else filled.get(column, "")
-            for number, filled in rows
-        ]
-        yield numbers, cells
+        found: list[str | None] = []
+        for number, cells in rows:
+            text = _text(cells, column, strings)
+            if number <= skip:
+                found.append(None)
+            elif text.strip() or any(_text(cells, other, strings).strip() for other in cells):
+                if len(text) > limits.MAX_CELL:
+                    raise limits.too_long(number)
+                found.append(text)
+            else:
+                found.append(None)
+        yield [number for number, _ in rows], found
 
 
 def _loose(archive: ZipFile, sheet: str, strings: Strings) -> Iterator[Batch]:
     """Numbers in several columns: every filled cell is a recipient, numbered one after another."""
     count = 0
     for rows in _rows(archive, sheet, strings):
-        cells: list[str | None] = [
-            filled[place] for _, filled in rows for place in sorted(filled) if filled[place].strip()
-        ]
-        yield range(count + 1, count + 1 + len(cells)), cells
-        count += len(cells)
+        texts = [_text(cells, column, strings) for _, cells in rows for column in sorted(cells)]
+        found: list[str | None] = [text for text in texts if text.strip()]
+        yield range(count + 1, count + 1 + len(found)), found
+        count += len(found)
 
 
 def _rows(archive: ZipFile, sheet: str, strings: Strings) -> Iterator[list[Row]]:
@@ -82,7 +94,7 @@ class _Sheet:
         self.strings = strings
         self.rows: list[Row] = []
         self.number = 0
-        self.cells: dict[int, str] = {}
+        self.cells: Cells = {}
         self.column = -1
         self.kind = "n"
         self.is_value = self.is_formula = False
@@ -164,17 +176,14 @@ class _Sheet:
 
     def _fill(self, value: str) -> None:
         if self.kind == "s":
-            try:
-                value = self.strings[int(value)]
-            except (IndexError, ValueError):
-                raise limits.damaged() from None
-            if len(value) > limits.MAX_CELL:
-                raise limits.too_long(self.number)
-        elif self.kind == "n":
-            value = from_spreadsheet(value)
-        self._keep(value)
+            place = int(value) if value.isdecimal() and len(value) < 10 else -1  # noqa: PLR2004 - digits
+            if not 0 <= place < len(self.strings):
+                raise limits.damaged()
+            self._keep(place)
+        else:
+            self._keep(from_spreadsheet(value) if self.kind == "n" else value)
 
-    def _keep(self, value: str) -> None:
+    def _keep(self, value: str | int) -> None:
         if self.column >= limits.MAX_COLUMNS:
             raise limits.too_wide(self.number)
         self.cells[self.column] = value
