@@ -18,7 +18,7 @@ from sms.core.web.htmx import STOP_POLLING, is_htmx, redirect_to, render_page
 from sms.core.web.i18n import _, say
 from sms.core.web.limits import limiter
 from sms.operators import operations, queries
-from sms.operators.contract import explained
+from sms.operators.contract import Adapter, explained
 from sms.operators.forms import NewGatewayForm, OperatorForm, gateway_form
 from sms.operators.operations import Actor, Checked
 from sms.operators.rules import (
@@ -33,6 +33,7 @@ from sms.operators.rules import (
 
 bp = Blueprint("operators_admin", __name__)
 PERMISSION = "operators.manage"
+_ADDRESSES = {"magfa": "https://sms.magfa.com/api/http/sms/v2/"}
 _WATCHED = frozenset({GatewayState.FAILING})  # a state that is likely to change while somebody looks
 
 nav.add(
@@ -153,6 +154,7 @@ def gateway(gateway_id: int) -> ResponseReturnValue:
         gateway=found,
         trouble=say(found.trouble) if found.trouble else "",
         adapter=queries.adapters().get(found.adapter),
+        bind=queries.bind(gateway_id),
         is_quiet=is_quiet,
         **_labels(),
     )
@@ -169,7 +171,9 @@ def add_gateway() -> ResponseReturnValue:
     offered = queries.adapters()
     code = request.args.get("adapter", next(iter(offered)))
     adapter = queries.adapter_class(code)
-    form = gateway_form(adapter.credential_fields, defaults=GatewaySettings(name="", base_url=""))
+    form = gateway_form(
+        adapter.credential_fields, own=adapter.setting_fields, defaults=GatewaySettings(name="", base_url="")
+    )
     assert isinstance(form, NewGatewayForm)  # noqa: S101 - for the type checker
     form.offer(queries.operators())
     if form.validate_on_submit():
@@ -194,6 +198,7 @@ def add_gateway() -> ResponseReturnValue:
         form=form,
         adapters=offered,
         chosen=code,
+        example=_example(adapter),
         status=422 if form.errors else 200,
     )
 
@@ -203,7 +208,8 @@ def add_gateway() -> ResponseReturnValue:
 def edit_gateway(gateway_id: int) -> ResponseReturnValue:
     """Change settings; credentials left empty stay as they are."""
     found = queries.gateway(gateway_id)
-    form = gateway_form(queries.adapter_class(found.adapter).credential_fields, gateway=found)
+    adapter = queries.adapter_class(found.adapter)
+    form = gateway_form(adapter.credential_fields, own=adapter.setting_fields, gateway=found)
     if form.validate_on_submit():
         try:
             with transaction():
@@ -222,7 +228,17 @@ def edit_gateway(gateway_id: int) -> ResponseReturnValue:
         else:
             flash(_("Saved."), "success")
             return redirect_to(url_for(".gateway", gateway_id=gateway_id))
-    return render_page("operators/gateway_edit.html", form=form, gateway=found, status=422 if form.errors else 200)
+    return render_page(
+        "operators/gateway_edit.html",
+        form=form,
+        gateway=found,
+        example=_example(adapter),
+        status=422 if form.errors else 200,
+    )
+
+
+def _example(adapter: type[Adapter]) -> str:
+    return _ADDRESSES.get(adapter.code, f"{adapter.schemes[0]}://host:port")
 
 
 @bp.post("/admin/gateways/<int:gateway_id>/test")
@@ -242,7 +258,9 @@ def test_gateway(gateway_id: int) -> ResponseReturnValue:
 def _verdict(checked: Checked) -> tuple[str, str]:
     if checked.error is not None:
         return say(explained(checked.error)), "danger"
-    credit = money_text(checked.balance_mrial or 0)
+    if checked.balance_mrial is None:
+        return _("It works: the operator accepts us. It does not tell our credit."), "success"
+    credit = money_text(checked.balance_mrial)
     return _("It works. Our credit at the operator is %(credit)s.", credit=credit), "success"
 
 

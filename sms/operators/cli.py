@@ -63,6 +63,9 @@ def operator_add(*, code: str, name_fa: str, name_en: str, colour: str, sale_mod
 @click.option("--polling-plan", default=" ".join(map(str, _USUAL.polling_plan_seconds)), show_default=True)
 @click.option("--report-horizon", "report_horizon_seconds", type=int, default=_USUAL.report_horizon_seconds)
 @click.option("--lookup-after", "lookup_after_seconds", type=float, default=_USUAL.lookup_after_seconds)
+@click.option(
+    "--setting", "setting_words", multiple=True, metavar="NAME=VALUE", help="One of the adapter's own; may be repeated."
+)
 @click.option("--on-absent", type=click.Choice([str(choice) for choice in OnAbsent]), default="park", show_default=True)
 @json_option
 @with_appcontext
@@ -74,12 +77,14 @@ def gateway_add(
     credentials_file: Path | None,
     polling_plan: str,
     on_absent: str,
+    setting_words: tuple[str, ...],
     as_json: bool,
     **limits: Any,
 ) -> None:
     """Add an account of ours at an operator; its credentials are sealed with SEAL_KEY. All times are seconds."""
     with refusals(), transaction():
         values = limits | {"on_absent": OnAbsent(on_absent), "polling_plan_seconds": _plan(polling_plan)}
+        values["own"] = _settings(adapter, _from_words(setting_words))
         gateway_id = operations.add_gateway(
             operator_id=queries.operator_by_code(operator_code).id,
             adapter=adapter,
@@ -92,6 +97,14 @@ def gateway_add(
     tell({"gateway_id": gateway_id, "name": limits["name"]}, as_json)
 
 
+def _settings(adapter: str, given: dict[str, str]) -> dict[str, str]:
+    known = [each.name for each in queries.adapter_class(adapter).setting_fields]
+    for name in given:
+        if name not in known:
+            raise click.BadParameter(f"{adapter} knows {', '.join(known) or 'none'}", param_hint="--setting")
+    return given
+
+
 def _plan(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(word) for word in text.replace(",", " ").split())
@@ -101,7 +114,7 @@ def _plan(text: str) -> tuple[int, ...]:
 
 def _from_words(words: tuple[str, ...]) -> dict[str, str]:
     if not all("=" in word for word in words):
-        raise click.BadParameter("credentials are given as NAME=VALUE", param_hint="--credential")
+        raise click.BadParameter("credentials and settings are given as NAME=VALUE")
     return {name.strip(): value for name, _, value in (word.partition("=") for word in words)}
 
 

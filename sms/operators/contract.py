@@ -3,15 +3,18 @@
 What there is one of for each message is a NamedTuple: it is made four times as fast as a frozen dataclass.
 """
 
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from threading import Event
 from typing import ClassVar, NamedTuple, Protocol
 
 from sms.core.errors import SmsError
 from sms.core.text import N_
-from sms.operators.rules import Capability, Outcome
+from sms.operators.rules import Capability, Outcome, UnusableSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +119,56 @@ class Unanswered(OperatorError):
         self.answers: list[Answer] = list(answers)
 
 
-class Operator(Protocol):
-    """What every adapter offers. Adapters are built per gateway, used by several threads and closed after use."""
+class FieldKind(StrEnum):
+    """What kind of value one of an adapter's own settings has."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    FLAG = "flag"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingField:
+    """One of an adapter's own settings: shown on the gateway's form, kept with the gateway, given back in `Access`."""
+
+    name: str
+    label: str
+    kind: FieldKind
+    default: object
+    hint: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)  # value → label, of a choice
+    least: float = 0  # of a number
+    most: float = 1_000_000
+    pattern: str = ""  # of a text: what the whole of it must look like
+    example: str = ""
+
+
+class Adapter(Protocol):
+    """What every adapter offers. Adapters are built per gateway and closed after use."""
 
     code: ClassVar[str]
     label: ClassVar[str]
     capability: ClassVar[Capability]
     max_batch: ClassVar[int]
-    max_statuses: ClassVar[int]
     credential_fields: ClassVar[Sequence[str]]
+    setting_fields: ClassVar[Sequence[SettingField]]
+    schemes: ClassVar[Sequence[str]]  # what an address may begin with, such as "https"
+    is_bound: ClassVar[bool]  # False: an Operator, asked request by request; True: a BoundOperator
 
     def __init__(self, access: Access) -> None: ...
+
+    def balance(self) -> int | None:
+        """Our credit at the operator, in milli-rial; None where it accepts us and does not tell."""
+
+    def close(self) -> None:
+        """Give the connections back."""
+
+
+class Operator(Adapter, Protocol):
+    """An operator that is asked request by request, by several threads."""
+
+    max_statuses: ClassVar[int]
 
     def submit(self, submission: Submission) -> list[Answer]:
         """Send. An answer for every envelope, else Unanswered with those that came whole; Unreachable; Refused."""
@@ -137,14 +179,123 @@ class Operator(Protocol):
     def lookup(self, message_id: int) -> str | None:
         """The operator's reference of our id, or None when it does not know it."""
 
-    def balance(self) -> int:
-        """Our credit at the operator, in milli-rial."""
-
     def inbound(self, limit: int) -> list[InboundText]:
         """Texts that arrived at our lines; at many operators the read is destructive."""
 
-    def close(self) -> None:
-        """Give the connections back."""
+
+# Operators we stay connected to
+
+
+class PartRef(NamedTuple):
+    """The operator's reference of one part, of a text on whose parts it reports one by one."""
+
+    message_id: int
+    part: int  # from 1
+    total: int
+    operator_ref: str
+
+
+class Settled(NamedTuple):
+    """A submission of which nothing is under way any more. What has no answer and is not unsent is of unknown fate."""
+
+    ticket: object
+    answers: dict[int, Answer]
+    parts: list[PartRef]
+    unsent: list[int]  # message ids that certainly never left
+
+
+class Receipt(NamedTuple):
+    """A report that the operator sent by itself; `refs` are the references it may speak of, the likeliest first."""
+
+    report: Report
+    refs: tuple[str, ...]
+    recipient: int | None
+    line_number: str
+    user_reference: int | None  # the last 16 bits of our own id, where the operator sends them back
+
+
+class InboundPart(NamedTuple):
+    """One part of a text to one of our lines, not decoded yet."""
+
+    sender: str
+    line_number: str
+    reference: int
+    total: int
+    place: int
+    content: bytes
+    data_coding: int
+
+
+class Arrivals(NamedTuple):
+    """What came in over a line since it was last looked at; `handles` acknowledge all of it."""
+
+    receipts: list[Receipt]
+    texts: list[InboundText]
+    parts: list[InboundPart]
+    handles: list[object]
+
+
+@dataclass(slots=True)
+class LineState:
+    """How a line stands."""
+
+    bound_count: int = 0
+    trouble: SmsError | None = None  # why it is not bound, or may not send
+    trouble_count: int = 0
+    busy_since: float | None = None  # by the monotonic clock: since when the operator takes nothing
+    learnt: Mapping[str, object] = field(default_factory=dict)  # settings it has found out by itself
+
+
+class Line(Protocol):
+    """One account's connections, kept up in a thread of their own; every method may be called from another thread."""
+
+    state: LineState
+
+    def start(self) -> None:
+        """Begin to connect."""
+
+    def stop(self) -> None:
+        """Say goodbye; returns when everything is settled, after a few seconds at most."""
+
+    def allow(self, seconds: float) -> None:
+        """Nothing is sent later than so many seconds from now, unless this is called again."""
+
+    def submit(self, submission: Submission, ticket: object) -> None:
+        """Send it as soon as the operator takes it; comes back in `settled`."""
+
+    def take_back(self) -> None:
+        """Settle what waits and was never sent."""
+
+    def settled(self) -> list[Settled]:
+        """The submissions that were settled since this was last called."""
+
+    def arrivals(self) -> Arrivals:
+        """What came in since this was last called, read."""
+
+    def acknowledge(self, handles: Sequence[object]) -> None:
+        """Tell the operator that these are kept."""
+
+    def matched(self, receipt: Receipt, ref: str) -> None:
+        """Tell the line which of a receipt's references was the right one, so that it learns."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether something submitted now would be sent now."""
+
+    @property
+    def window(self) -> int:
+        """How many messages may be unanswered at once, over all connections."""
+
+    @property
+    def wake(self) -> Event:
+        """Set whenever there is something new."""
+
+
+class BoundOperator(Adapter, Protocol):
+    """An operator we stay connected to."""
+
+    def line(self) -> Line:
+        """A line of our own, not started yet."""
 
 
 NOTHING_LEFT = N_("The operator could not be reached; nothing was sent.")
@@ -176,3 +327,45 @@ def explained(error: SmsError) -> SmsError:
             return SmsError(_NO_ANSWER if error.__cause__ else _OTHER_TONGUE)
         case _:
             return error
+
+
+def checked_settings(fields: Sequence[SettingField], given: Mapping[str, object]) -> dict[str, object]:
+    """An adapter's own settings, each in its own type and the defaults filled in; raises UnusableSetting."""
+    return {each.name: _checked(each, given.get(each.name, each.default)) for each in fields}
+
+
+def _checked(wanted: SettingField, value: object) -> object:
+    match wanted.kind:
+        case FieldKind.FLAG:
+            return value in {True, "y", "yes", "true", "on", "1"}
+        case FieldKind.CHOICE:
+            if str(value) not in wanted.choices:
+                raise UnusableSetting(
+                    wanted.name, N_("Choose one of these: %(values)s."), values=" ".join(wanted.choices)
+                )
+            return str(value)
+        case FieldKind.NUMBER:
+            return _number(wanted, value)
+        case FieldKind.TEXT:
+            text = str(value or "").strip()
+            if len(text) > _LONGEST_TEXT or not re.fullmatch(wanted.pattern or ".*", text):
+                raise UnusableSetting(wanted.name, N_("Write it like this: %(example)s."), example=wanted.example)
+            return text
+
+
+def _number(wanted: SettingField, value: object) -> float | int:
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = math.nan
+    if not wanted.least <= number <= wanted.most:
+        raise UnusableSetting(
+            wanted.name,
+            N_("A number from %(least)s to %(most)s is needed here."),
+            least=f"{wanted.least:g}",
+            most=f"{wanted.most:g}",
+        )
+    return int(number) if number.is_integer() else number
+
+
+_LONGEST_TEXT = 500

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from wtforms import PasswordField, SelectField, StringField
+from wtforms import BooleanField, PasswordField, SelectField, StringField
 from wtforms.fields import SelectChoice
 from wtforms.validators import ValidationError
 from wtforms.widgets import TextInput
@@ -12,6 +12,7 @@ from wtforms.widgets import TextInput
 from sms.core.text import N_
 from sms.core.web.forms import Filled, Form, IntField
 from sms.core.web.i18n import _, language
+from sms.operators.contract import FieldKind, SettingField
 from sms.operators.queries import GatewayView
 from sms.operators.rules import (
     COLOUR_LABELS,
@@ -24,6 +25,7 @@ from sms.operators.rules import (
 
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩٫،", "01234567890123456789.,")
 _CREDENTIAL = "credential_"
+_OWN = "own_"
 _CREDENTIAL_LABELS = {"username": N_("User name at the operator"), "domain": N_("Domain"), "password": N_("Password")}
 _SHOWABLE = frozenset({"username", "domain"})  # may be read while they are typed
 
@@ -66,6 +68,7 @@ class SecondsField(StringField):  # type: ignore[misc]
 
     data: float | None
     widget = TextInput()
+    mistake = N_("This is not a number of seconds.")
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
         """Read it; empty is None."""
@@ -75,14 +78,20 @@ class SecondsField(StringField):  # type: ignore[misc]
             try:
                 self.data = float(text)
             except ValueError:
-                raise ValueError(_("This is not a number of seconds.")) from None
+                raise ValueError(_(self.mistake)) from None
             if not 0 <= self.data < 10**9:  # also refuses what is no number at all
-                raise ValueError(_("This is not a number of seconds."))
+                raise ValueError(_(self.mistake))
 
     def _value(self) -> str:
         if self.raw_data:
             return str(self.raw_data[0])
         return f"{self.data:g}" if self.data is not None else ""
+
+
+class NumberField(SecondsField):
+    """A number of anything else."""
+
+    mistake = N_("This is not a number.")
 
 
 class PlanField(StringField):  # type: ignore[misc]
@@ -153,7 +162,9 @@ class GatewaySettingsForm(Form):
     @property
     def settings(self) -> GatewaySettings:
         """What was filled in; only of a form that validates."""
-        values: dict[str, Any] = {each.name: self[each.name].data for each in fields(GatewaySettings)}
+        named = [each.name for each in fields(GatewaySettings) if each.name != "own"]
+        values: dict[str, Any] = {name: self[name].data for name in named}
+        values["own"] = {field.name.removeprefix(_OWN): field.data for field in self.own_fields}
         values |= {name: values[name].strip() for name in ("name", "base_url")}
         return GatewaySettings(**values | {"on_absent": OnAbsent(values["on_absent"])})
 
@@ -161,6 +172,11 @@ class GatewaySettingsForm(Form):
     def credential_fields(self) -> list[StringField]:
         """The fields of the adapter's credentials."""
         return [field for field in self if field.name.startswith(_CREDENTIAL)]
+
+    @property
+    def own_fields(self) -> list[StringField]:
+        """The fields of the adapter's own settings."""
+        return [field for field in self if field.name.startswith(_OWN)]
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -171,7 +187,7 @@ class GatewaySettingsForm(Form):
         """The field a refusal speaks of."""
         if name == "credentials":
             return self.credential_fields[0]
-        return self._fields.get(name)
+        return self._fields.get(name) or self._fields.get(_OWN + name)
 
 
 class NewGatewayForm(GatewaySettingsForm):
@@ -188,13 +204,33 @@ class NewGatewayForm(GatewaySettingsForm):
 
 
 def gateway_form(
-    names: Sequence[str], *, gateway: GatewayView | None = None, defaults: GatewaySettings | None = None
+    names: Sequence[str],
+    *,
+    own: Sequence[SettingField] = (),
+    gateway: GatewayView | None = None,
+    defaults: GatewaySettings | None = None,
 ) -> GatewaySettingsForm:
-    """The form to add a gateway, or to change `gateway`, with the credentials called `names`."""
+    """The form to add a gateway, or to change `gateway`, with the credentials called `names` and the adapter's own
+    settings."""
     base = GatewaySettingsForm if gateway else NewGatewayForm
-    credentials = {_CREDENTIAL + name: _credential_field(name, is_required=gateway is None) for name in names}
-    made: type[GatewaySettingsForm] = type(base.__name__, (base,), credentials)
+    more = {_CREDENTIAL + name: _credential_field(name, is_required=gateway is None) for name in names}
+    more |= {_OWN + each.name: _own_field(each, gateway.settings if gateway else {}) for each in own}
+    made: type[GatewaySettingsForm] = type(base.__name__, (base,), more)
     return made(obj=gateway or defaults)
+
+
+def _own_field(wanted: SettingField, kept: Mapping[str, object]) -> Any:
+    value = kept.get(wanted.name, wanted.default)
+    match wanted.kind:
+        case FieldKind.FLAG:
+            return BooleanField(wanted.label, description=wanted.hint, default=bool(value))
+        case FieldKind.CHOICE:
+            choices = _choices(wanted.choices)
+            return SelectField(wanted.label, description=wanted.hint, choices=choices, default=str(value))
+        case FieldKind.NUMBER:
+            return NumberField(wanted.label, [Filled()], description=wanted.hint, default=value)
+        case FieldKind.TEXT:
+            return StringField(wanted.label, description=wanted.hint, default=str(value))
 
 
 def _credential_field(name: str, *, is_required: bool) -> StringField:

@@ -1,6 +1,9 @@
 """Tables of operators, their gateways, and the mobile networks."""
 
+from typing import Any
+
 from sqlalchemy import ARRAY, REAL, ForeignKey, Identity, Integer, LargeBinary, SmallInteger
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sms.core.db import Big, Model, Moment
@@ -69,4 +72,5 @@ class Gateway(Model):
     retry_at: Mapped[Moment | None]
     credit_mrial: Mapped[Big | None]
     credit_checked_at: Mapped[Moment | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(JSONB)
     created_at: Mapped[Moment]

@@ -1,5 +1,6 @@
 """Writes of operators and gateways: what staff set, and what the talks with an operator teach about its health."""
 
+import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -16,8 +17,8 @@ from sms.core.queue import Job, ring, sending_queue
 from sms.core.seal import CannotUnseal, seal, unseal
 from sms.core.text import N_
 from sms.operators import queries
-from sms.operators.contract import BadCredentials, OutOfCredit, Refused
-from sms.operators.queries import NO_SUCH_GATEWAY, GatewayWay, open_adapter
+from sms.operators.contract import Adapter, BadCredentials, OutOfCredit, Refused, checked_settings
+from sms.operators.queries import NO_SUCH_GATEWAY, GatewayWay, any_adapter
 from sms.operators.rules import (
     COLOUR_LABELS,
     NAME_LENGTH,
@@ -129,16 +130,16 @@ def add_gateway(
     """Add an account of ours at an operator; its credentials are sealed. Returns its id; raises Refusal or NotFound."""
     queries.operator(operator_id)
     offered = queries.adapter_class(adapter)
-    check_settings(settings, capability=offered.capability, max_batch=offered.max_batch)
+    settings = _checked(settings, offered, kept={})
     given = {name: value for name, value in credentials.items() if value}
     _check_credentials(given, offered.credential_fields)
     made = scalar(
         """INSERT INTO operators_gateway (operator_id, adapter, credentials_sealed, created_at, name, base_url,
                batch_size, concurrency, timeout_seconds, slowest_accept_seconds, lease_seconds, polling_plan_seconds,
-               report_horizon_seconds, lookup_after_seconds, on_absent)
+               report_horizon_seconds, lookup_after_seconds, on_absent, settings)
            VALUES (:operator_id, :adapter, :sealed, :at, :name, :base_url, :batch_size, :concurrency, :timeout_seconds,
                :slowest_accept_seconds, :lease_seconds, :polling_plan_seconds, :report_horizon_seconds,
-               :lookup_after_seconds, :on_absent)
+               :lookup_after_seconds, :on_absent, CAST(:settings AS jsonb))
            ON CONFLICT (name) DO NOTHING RETURNING id""",
         operator_id=operator_id,
         adapter=adapter,
@@ -168,7 +169,7 @@ def change_gateway(
     """
     before = _locked(gateway_id)
     offered = queries.adapter_class(before.adapter)
-    check_settings(settings, capability=offered.capability, max_batch=offered.max_batch)
+    settings = _checked(settings, offered, kept=before.settings)
     if scalar("SELECT 1 FROM operators_gateway WHERE name = :n AND id <> :id", n=settings.name.strip(), id=gateway_id):
         raise UnusableSetting("name", NAME_TAKEN)
     given = {name: value for name, value in credentials.items() if value}
@@ -182,12 +183,15 @@ def change_gateway(
         sealed = seal(kept | given, seal_key=seal_key)
     columns = _columns(settings)
     changes = {name: value for name, value in columns.items() if getattr(before, name) != value}
+    changes.pop("settings", None)
+    changes |= {name: value for name, value in (settings.own or {}).items() if before.settings.get(name) != value}
     if given:
         changes["credentials"] = sorted(given)
     if changes:
-        places = ", ".join(f"{name} = :{name}" for name in columns)
+        places = ", ".join(f"{name} = :{name}" for name in columns if name != "settings")
         execute(
-            f"UPDATE operators_gateway SET credentials_sealed = :sealed, {places} WHERE id = :id",  # noqa: S608 - names are our own
+            f"UPDATE operators_gateway SET credentials_sealed = :sealed, settings = CAST(:settings AS jsonb), {places}"  # noqa: S608 - names are our own
+            " WHERE id = :id",
             id=gateway_id,
             sealed=sealed,
             **columns,
@@ -195,9 +199,17 @@ def change_gateway(
         _audit("gateway.changed", f"gateway:{gateway_id}", changes, by=by, at=at)
 
 
+def _checked(settings: GatewaySettings, offered: type[Adapter], *, kept: Mapping[str, object]) -> GatewaySettings:
+    """The settings with the adapter's own among them, those not given as they were; raises UnusableSetting."""
+    check_settings(settings, capability=offered.capability, max_batch=offered.max_batch, schemes=tuple(offered.schemes))
+    return replace(settings, own=checked_settings(offered.setting_fields, {**kept, **(settings.own or {})}))
+
+
 def _columns(settings: GatewaySettings) -> dict[str, object]:
     columns = asdict(settings)
+    own = columns.pop("own")
     return columns | {
+        "settings": json.dumps(own or {}),
         "name": settings.name.strip(),
         "polling_plan_seconds": list(settings.polling_plan_seconds),
         "on_absent": str(settings.on_absent),
@@ -214,6 +226,16 @@ def _check_credentials(given: Mapping[str, str], names: Sequence[str]) -> None:
     for name in names:
         if not given.get(name):
             raise UnusableSetting("credentials", MISSING_CREDENTIAL, name=name, names=told)
+
+
+def learn(*, gateway_id: int, found_out: Mapping[str, object], at: datetime) -> None:
+    """Keep what a gateway's line has found out about its operator by itself, in place of the setting that said so."""
+    execute(
+        "UPDATE operators_gateway SET settings = settings || CAST(:found AS jsonb) WHERE id = :id",
+        id=gateway_id,
+        found=json.dumps(dict(found_out)),
+    )
+    _audit("gateway.learnt", f"gateway:{gateway_id}", found_out, by=PANEL, at=at)
 
 
 def switch(*, gateway_id: int, is_on: bool, by: Actor, at: datetime) -> None:
@@ -271,7 +293,8 @@ def stop_reason(error: SmsError) -> StopReason | None:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What asking a gateway for its balance came to: an amount in milli-rial, or an error."""
+    """What asking a gateway for its balance came to: an amount in milli-rial (None where the operator accepts us and
+    does not tell), or an error."""
 
     gateway_id: int
     balance_mrial: int | None = None
@@ -284,7 +307,7 @@ def ask_balance(way: GatewayWay, *, seal_key: str, at_most_seconds: float | None
     if at_most_seconds is not None:
         way = replace(way, timeout_seconds=min(way.timeout_seconds, at_most_seconds))
     try:
-        adapter = open_adapter(way, seal_key)
+        adapter = any_adapter(way, seal_key)
         try:
             return Checked(way.id, balance_mrial=adapter.balance())
         finally:
@@ -302,11 +325,11 @@ def note_checked(checked: Checked, *, by: Actor = PANEL, at: datetime) -> None:
         note_failure(gateway_id=checked.gateway_id, error=checked.error, at=at)
         return
     found = _locked(checked.gateway_id)
-    balance_mrial = checked.balance_mrial or 0
+    balance_mrial = checked.balance_mrial
     health = after_success(_health(found), at=at)
     is_healed = found.stopped_reason == StopReason.CREDENTIALS or (
         found.stopped_reason == StopReason.CREDIT
-        and has_new_credit(before_mrial=found.credit_mrial, balance_mrial=balance_mrial)
+        and has_new_credit(before_mrial=found.credit_mrial, balance_mrial=balance_mrial or 0)
     )
     _store(checked.gateway_id, replace(health, stopped_reason="") if is_healed else health)
     execute(

@@ -1,10 +1,10 @@
 """Reads of operators, gateways and networks. What jobs need comes as plain values that outlive any transaction."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Row
 
@@ -13,7 +13,7 @@ from sms.core.errors import NotFound, SmsError
 from sms.core.phone import NetworkGuess
 from sms.core.seal import unseal
 from sms.core.text import N_
-from sms.operators.contract import Access, Operator
+from sms.operators.contract import Access, Adapter, BoundOperator, Operator
 from sms.operators.registry import ADAPTERS, NO_SUCH_ADAPTER, build
 from sms.operators.rules import GatewayState, recalled, state_of
 
@@ -40,11 +40,12 @@ class GatewayWay:
     lookup_after_seconds: float
     on_absent: str
     failure_count: int
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 _WAY = """
 SELECT id, name, adapter, base_url, credentials_sealed, batch_size, concurrency, timeout_seconds, lease_seconds,
-       polling_plan_seconds, report_horizon_seconds, lookup_after_seconds, on_absent, failure_count
+       polling_plan_seconds, report_horizon_seconds, lookup_after_seconds, on_absent, failure_count, settings
 FROM operators_gateway
 """
 
@@ -78,8 +79,11 @@ def any_gateway(gateway_id: int) -> GatewayWay:
 
 
 def gateways_to_check() -> list[GatewayWay]:
-    """The gateways whose credit and health are looked at every minute."""
-    found = rows(_WAY + "WHERE is_on AND stopped_reason <> 'credentials' ORDER BY id")
+    """The gateways whose credit and health are looked at every minute; of one that stays bound, its line tells."""
+    found = rows(
+        _WAY + "WHERE is_on AND stopped_reason <> 'credentials' AND adapter <> ALL(:bound) ORDER BY id",
+        bound=bound_adapters(),
+    )
     return [GatewayWay(**gateway._mapping) for gateway in found]
 
 
@@ -88,13 +92,34 @@ def _way(sql: str, **params: object) -> GatewayWay | None:
     return GatewayWay(**found._mapping) if found else None
 
 
-def open_adapter(way: GatewayWay, seal_key: str) -> Operator:
+def bound_adapters() -> list[str]:
+    """The codes of the adapters that stay connected to their operator."""
+    return sorted(code for code, adapter in ADAPTERS.items() if adapter.is_bound)
+
+
+def is_bound(way: GatewayWay) -> bool:
+    """Whether a gateway stays connected to its operator, instead of asking it request by request."""
+    return way.adapter in ADAPTERS and ADAPTERS[way.adapter].is_bound
+
+
+def any_adapter(way: GatewayWay, seal_key: str) -> Adapter:
     """The adapter of a gateway, ready to talk; close it after use.
 
     Raises CannotUnseal, Unreachable for an unusable address, or NotFound when its adapter is gone.
     """
     credentials = unseal(way.credentials_sealed, seal_key=seal_key)
-    return build(way.adapter, Access(way.base_url, credentials, way.timeout_seconds, way.concurrency))
+    access = Access(way.base_url, credentials, way.timeout_seconds, way.concurrency, settings=way.settings)
+    return build(way.adapter, access)
+
+
+def open_adapter(way: GatewayWay, seal_key: str) -> Operator:
+    """The adapter of a gateway that is asked request by request; as `any_adapter`."""
+    return cast(Operator, any_adapter(way, seal_key))
+
+
+def open_bound(way: GatewayWay, seal_key: str) -> BoundOperator:
+    """The adapter of a gateway that stays connected; as `any_adapter`."""
+    return cast(BoundOperator, any_adapter(way, seal_key))
 
 
 _guess: tuple[float, NetworkGuess] | None = None
@@ -165,6 +190,7 @@ class GatewayView:
     report_horizon_seconds: int
     lookup_after_seconds: float
     on_absent: str
+    settings: Mapping[str, object]
     stopped_reason: str
     failing_since: datetime | None
     failure_count: int
@@ -190,8 +216,8 @@ _VIEW = """
 SELECT g.id, g.operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa, o.name_en AS operator_name_en,
        o.colour, g.name, g.adapter, g.base_url, g.is_on, g.batch_size, g.concurrency, g.timeout_seconds,
        g.slowest_accept_seconds, g.lease_seconds, g.polling_plan_seconds, g.report_horizon_seconds,
-       g.lookup_after_seconds, g.on_absent, g.stopped_reason, g.failing_since, g.failure_count, g.last_error,
-       g.last_ok_at, g.retry_at, g.credit_mrial, g.credit_checked_at, g.created_at
+       g.lookup_after_seconds, g.on_absent, g.settings, g.stopped_reason, g.failing_since, g.failure_count,
+       g.last_error, g.last_ok_at, g.retry_at, g.credit_mrial, g.credit_checked_at, g.created_at
 FROM operators_gateway g JOIN operators_operator o ON o.id = g.operator_id
 """
 
@@ -209,6 +235,32 @@ def gateway(gateway_id: int) -> GatewayView:
     return GatewayView(**found._mapping)
 
 
+@dataclass(frozen=True, slots=True)
+class BindView:
+    """The process that keeps a gateway bound, and how its line stands."""
+
+    holder: str
+    since: datetime
+    bound_count: int
+    is_alive: bool
+    trouble_text: str
+
+    @property
+    def trouble(self) -> SmsError | None:
+        """Why it is not bound, ready to be said."""
+        return recalled(self.trouble_text)
+
+
+def bind(gateway_id: int) -> BindView | None:
+    """Who keeps a gateway bound, or did last; None for one that was never bound."""
+    found = row(
+        "SELECT holder, since, bound_count, lease_until > clock_timestamp() AS is_alive, trouble AS trouble_text"
+        " FROM operators_bind WHERE gateway_id = :id AND slot = 0",
+        id=gateway_id,
+    )
+    return BindView(**found._mapping) if found else None
+
+
 def gateway_by_name(name: str) -> GatewayView:
     """One gateway by its name; raises NotFound."""
     found = row(_VIEW + "WHERE g.name = :name", name=name)
@@ -217,14 +269,14 @@ def gateway_by_name(name: str) -> GatewayView:
     return GatewayView(**found._mapping)
 
 
-def adapter_class(code: str) -> type[Operator]:
+def adapter_class(code: str) -> type[Adapter]:
     """What an adapter can do; raises NotFound."""
     if code not in ADAPTERS:
         raise NotFound(NO_SUCH_ADAPTER, code=code)
     return ADAPTERS[code]
 
 
-def adapters() -> dict[str, type[Operator]]:
+def adapters() -> dict[str, type[Adapter]]:
     """Every adapter by its code."""
     return dict(sorted(ADAPTERS.items()))
 

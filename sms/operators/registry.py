@@ -3,14 +3,14 @@
 from sms.core.errors import NotFound
 from sms.core.text import N_
 from sms.operators.adapters.magfa.adapter import Magfa
-from sms.operators.contract import Access, Operator
+from sms.operators.contract import Access, Adapter
 
-ADAPTERS: dict[str, type[Operator]] = {adapter.code: adapter for adapter in (Magfa,)}
+ADAPTERS: dict[str, type[Adapter]] = {adapter.code: adapter for adapter in (Magfa,)}
 
 NO_SUCH_ADAPTER = N_("There is no adapter called %(code)s.")
 
 
-def build(code: str, access: Access) -> Operator:
+def build(code: str, access: Access) -> Adapter:
     """An adapter ready to talk; close it after use. Raises NotFound, or Unreachable for an unusable address."""
     if code not in ADAPTERS:
         raise NotFound(NO_SUCH_ADAPTER, code=code)

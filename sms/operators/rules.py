@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -119,6 +120,7 @@ class GatewaySettings:
     report_horizon_seconds: int = 82_800
     lookup_after_seconds: float = 120.0
     on_absent: OnAbsent = OnAbsent.PARK
+    own: Mapping[str, object] | None = None  # the adapter's own settings; None: the usual ones, or those there are
 
 
 NAME_LENGTH = 60
@@ -131,15 +133,21 @@ LEASE_MARGIN_SECONDS = 5
 _Check = tuple[bool, str, str, dict[str, object]]
 
 
-def check_settings(settings: GatewaySettings, *, capability: Capability, max_batch: int) -> None:
+def check_settings(
+    settings: GatewaySettings, *, capability: Capability, max_batch: int, schemes: Sequence[str] = ("http", "https")
+) -> None:
     """Raise UnusableSetting for the first setting that cannot be; the adapter says what it can do."""
-    for checks in (_limit_checks(settings, max_batch), _time_checks(settings), _resend_checks(settings, capability)):
+    for checks in (
+        _limit_checks(settings, max_batch, schemes),
+        _time_checks(settings),
+        _resend_checks(settings, capability),
+    ):
         for holds, field, message, params in checks:
             if not holds:
                 raise UnusableSetting(field, message, **params)
 
 
-def _limit_checks(settings: GatewaySettings, max_batch: int) -> list[_Check]:
+def _limit_checks(settings: GatewaySettings, max_batch: int, schemes: Sequence[str]) -> list[_Check]:
     return [
         (
             0 < len(settings.name.strip()) <= NAME_LENGTH,
@@ -148,10 +156,12 @@ def _limit_checks(settings: GatewaySettings, max_batch: int) -> list[_Check]:
             {"most": NAME_LENGTH},
         ),
         (
-            is_address(settings.base_url),
+            is_address(settings.base_url, schemes),
             "base_url",
-            N_("The address begins with http:// or https://, names a host, and holds no user name or password."),
-            {},
+            N_("The address begins with http:// or https://, names a host, and holds no user name or password.")
+            if "https" in schemes
+            else N_("The address is written %(schemes)s and holds no user name or password."),
+            {"schemes": ", ".join(f"{scheme}://host:port" for scheme in schemes)},
         ),
         (
             0 < settings.batch_size <= max_batch,
@@ -251,15 +261,15 @@ def _told(seconds: float) -> str:
     return f"{round(seconds, 2):g}"
 
 
-def is_address(text: str) -> bool:
-    """Whether a web service can stand there; secrets in an address would be shown."""
+def is_address(text: str, schemes: Sequence[str] = ("http", "https")) -> bool:
+    """Whether an operator's service can stand there; secrets in an address would be shown."""
     try:
         parts = urlsplit(text)
         _ = parts.port  # raises for a port that is none
     except ValueError:
         return False
     is_plain = not (parts.query or parts.fragment or "@" in parts.netloc) and text.isprintable() and " " not in text
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and is_plain
+    return parts.scheme in schemes and bool(parts.hostname) and is_plain
 
 
 def is_same_place(one: str, other: str) -> bool:

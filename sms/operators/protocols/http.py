@@ -24,6 +24,7 @@ from sms.operators.contract import NOTHING_LEFT, UNKNOWN_FATE, Unanswered, Unrea
 
 UNUSABLE_ADDRESS = N_("The operator's address must begin with http:// or https:// and name a host.")
 
+HTTP_SCHEMES = ("http", "https")
 MAX_BODY_BYTES = 1024 * 1024
 CONNECT_SECONDS = 10.0
 _CHUNK_BYTES = 64 * 1024
@@ -49,7 +50,7 @@ class HttpClient:
             url = parse_url(base_url)
         except LocationValueError:
             url = Url()
-        if url.scheme not in {"http", "https"} or not url.host:
+        if url.scheme not in HTTP_SCHEMES or not url.host:
             raise Unreachable(UNUSABLE_ADDRESS)
         self._prefix = (url.path or "").rstrip("/")
         self._headers = {"User-Agent": _USER_AGENT, "Accept": "application/json", **headers}

@@ -20,10 +20,11 @@ from sms.operators.contract import (
     OutOfCredit,
     Refused,
     Report,
+    SettingField,
     Submission,
     Unanswered,
 )
-from sms.operators.protocols.http import HttpClient, HttpReply
+from sms.operators.protocols.http import HTTP_SCHEMES, HttpClient, HttpReply
 from sms.operators.rules import Capability
 
 OUT_OF_CREDIT = N_("Our account at the operator has no credit left (code %(code)s).")
@@ -47,6 +48,9 @@ class Magfa:
     max_batch: ClassVar[int] = 100
     max_statuses: ClassVar[int] = 100
     credential_fields: ClassVar[Sequence[str]] = ("username", "domain", "password")
+    setting_fields: ClassVar[Sequence[SettingField]] = ()
+    schemes: ClassVar[Sequence[str]] = HTTP_SCHEMES
+    is_bound: ClassVar[bool] = False
 
     def __init__(self, access: Access) -> None:
         username, domain, password = (access.credentials.get(name, "") for name in self.credential_fields)
