@@ -115,7 +115,8 @@ CREATE TABLE outbox_batch (
 ) WITH (fillfactor = 50);
 CREATE INDEX ix_outbox_batch_campaign_id ON outbox_batch (campaign_id, id);
 CREATE INDEX ix_outbox_batch_queued ON outbox_batch (gateway_id, priority, turn, id) WHERE state = 'queued';
-CREATE INDEX ix_outbox_batch_account_queued ON outbox_batch (gateway_id, account_id, priority, turn) WHERE state = 'queued';
+CREATE INDEX ix_outbox_batch_account_queued ON outbox_batch (gateway_id, account_id, priority, turn)
+    WHERE state = 'queued';
 CREATE INDEX ix_outbox_batch_lease ON outbox_batch (lease_until) WHERE state = 'submitting';
 CREATE INDEX ix_outbox_batch_poll ON outbox_batch (gateway_id, poll_at) WHERE poll_at IS NOT NULL;
 CREATE INDEX ix_outbox_batch_cancelled ON outbox_batch (id) WHERE state = 'cancelled' AND cancelled_count = 0;
@@ -224,7 +225,8 @@ GRANT USAGE, SELECT, UPDATE ON SEQUENCE outbox_message_id TO payamgah_app;
 CREATE FUNCTION outbox_reserve_ids(how_many bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE first_id bigint;
 BEGIN
-    -- A session lock, not a transaction's: a list of a million that is still being copied must not stop a single message.
+    -- A session lock, not a transaction's: a list of a million that is still being copied must not stop a single
+    -- message.
     PERFORM pg_advisory_lock(815493002);
     SELECT greatest(last_value + 1, (floor(extract(epoch FROM clock_timestamp()))::bigint - 1577836800) << 20)
         INTO first_id FROM outbox_message_id;
@@ -248,8 +250,8 @@ BEGIN
             high := (extract(epoch FROM month + interval '1 month')::bigint - 1577836800) << 20;
             EXECUTE format('CREATE TABLE outbox_message_%s PARTITION OF outbox_message FOR VALUES FROM (%s) TO (%s)
                 WITH (fillfactor = 50)', suffix, low, high);
-            EXECUTE format('CREATE TABLE outbox_submission_%s PARTITION OF outbox_submission FOR VALUES FROM (%s) TO (%s)',
-                suffix, low, high);
+            EXECUTE format('CREATE TABLE outbox_submission_%s PARTITION OF outbox_submission
+                FOR VALUES FROM (%s) TO (%s)', suffix, low, high);
             EXECUTE format('CREATE TABLE outbox_report_%s PARTITION OF outbox_report FOR VALUES FROM (%s) TO (%s)',
                 suffix, low, high);
             made := made + 1;
