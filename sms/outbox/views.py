@@ -28,6 +28,8 @@ from sms.outbox.queries import campaigns, exports, messages
 from sms.outbox.queries.messages import MessageFilter, progress_of
 from sms.outbox.rules import CAMPAIGN_LABELS, PROGRESS_LABELS, CampaignState, Progress, expected_end, standing
 
+__all__ = ["bp"]
+
 _PAGE = 25
 _FEW_REFUNDS = 5_000  # so many are summed at every look; of more only the totals are shown while a send runs
 _TONES: dict[str, str] = {

@@ -54,7 +54,8 @@ CREATE TABLE operators_gateway (
     CONSTRAINT lease_outlives_the_slowest_accept
         CHECK (lease_seconds >= timeout_seconds + 2 * slowest_accept_seconds + 5)
 );
-COMMENT ON COLUMN operators_gateway.stopped_reason IS 'why it stopped by itself: credentials or credit; empty when it runs';
+COMMENT ON COLUMN operators_gateway.stopped_reason IS
+    'why it stopped by itself: credentials or credit; empty when it runs';
 """
 
 LINES = """
