@@ -157,7 +157,7 @@ def list_messages(campaign_id: int) -> None:
     """Tell each recipient of a campaign, one JSON object a line, in the order of its list."""
     with refusals():
         campaign = _found(campaign_id)
-        for some in exports.slices(account_id=campaign.account_id, campaign_id=campaign_id):
+        for some in exports.recipients(account_id=campaign.account_id, campaign_id=campaign_id):
             for message in some:
                 tell_line(_message(message))
 
