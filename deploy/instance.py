@@ -27,6 +27,7 @@ PASSED_ON = (
     "SEAL_KEY",
     "PUBLIC_URL",
     "SIMULATOR_URL",
+    "SIMULATOR_SMPP_URL",
     "PORT",
     "PROXY_HOPS",
 )
@@ -124,6 +125,7 @@ class Instance:
             "PORT": port,
             "PUBLIC_URL": f"http://127.0.0.1:{port}",
             "SIMULATOR_URL": f"http://127.0.0.1:{simulator_port}" if simulator_port else "",
+            "SIMULATOR_SMPP_URL": f"smpp://127.0.0.1:{self.port('simulator-smpp')}" if simulator_port else "",
         }
         for server in servers:
             made["DATABASE_URL" if isinstance(server, Postgres) else "REDIS_URL"] = server.url

@@ -41,8 +41,10 @@ def web_command(settings: Mapping[str, str]) -> list[str]:
 
 
 def simulator_command(settings: Mapping[str, str], port: int) -> list[str]:
-    """The simulated operators, with their own truth in their own folder."""
-    return python_command("sms.simulator", "--port", str(port), "--dir", str(Path(settings["VAR_DIR"]) / "simulator"))
+    """The simulated operators, with their own truth in their own folder; `port` is for those that speak HTTP."""
+    smpp_port = settings.get("SIMULATOR_SMPP_URL", "").rpartition(":")[2] or "0"
+    folder = Path(settings["VAR_DIR"]) / "simulator"
+    return python_command("sms.simulator", "--port", str(port), "--smpp-port", smpp_port, "--dir", str(folder))
 
 
 class Programs:

@@ -143,6 +143,7 @@ def throw_away_panel(*, durable: bool = False, **settings: str) -> Iterator[Thro
                 "PORT": str(port),
                 "PUBLIC_URL": f"http://127.0.0.1:{port}",
                 "SIMULATOR_URL": f"http://127.0.0.1:{free_port()}",
+                "SIMULATOR_SMPP_URL": f"smpp://127.0.0.1:{free_port()}",
                 "LOG_LEVEL": "WARNING",
             }
             | settings

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 from sms.simulator import controls
-from sms.simulator.characters import CHARACTERS
+from sms.simulator.characters import CHARACTERS, Speech
 from sms.simulator.server import serve
 
 PORT = 9100
+SMPP_PORT = 2775
 
 
 def main(words: list[str]) -> int:
@@ -23,6 +24,9 @@ def _serve(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="sms.simulator", description="Simulated operators for the panel.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=PORT, help="0 takes a free one")
+    parser.add_argument(
+        "--smpp-port", type=int, default=SMPP_PORT, help="of the operator that speaks SMPP; 0: a free one"
+    )
     parser.add_argument("--dir", type=Path, required=True, help="where the truth is kept")
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same delays and faults")
     parser.add_argument(
@@ -35,15 +39,23 @@ def _serve(words: list[str]) -> int:
     )
     asked = parser.parse_args(words)
     asyncio.run(
-        serve(host=asked.host, port=asked.port, own_ports=dict(asked.own_port), truth_dir=asked.dir, seed=asked.seed)
+        serve(
+            host=asked.host,
+            port=asked.port,
+            smpp_port=asked.smpp_port,
+            own_ports=dict(asked.own_port),
+            truth_dir=asked.dir,
+            seed=asked.seed,
+        )
     )
     return 0
 
 
 def _own_port(text: str) -> tuple[str, int]:
     code, _, port = text.partition("=")
-    if code not in CHARACTERS or not port.isdecimal():
-        raise argparse.ArgumentTypeError(f"OPERATOR=PORT, the operator one of {', '.join(CHARACTERS)}")
+    speaks_http = [code for code, character in CHARACTERS.items() if character.speech is not Speech.SMPP]
+    if code not in speaks_http or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"OPERATOR=PORT, the operator one of {', '.join(speaks_http)}")
     return code, int(port)
 
 

@@ -1,15 +1,23 @@
 """What each simulated operator is like, and what becomes of a recipient by its last two digits."""
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from math import inf
 
 _SPREAD = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: neighbours in, far apart out
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 
+class Speech(StrEnum):
+    """The protocol an operator speaks."""
+
+    MAGFA = "magfa"
+    SMPP = "smpp"
+    KAVENEGAR = "kavenegar"
+
+
 class Status(IntEnum):
-    """Magfa's delivery statuses."""
+    """Magfa's delivery statuses, which stand for the fates at the others too."""
 
     UNKNOWN_ID = -1
     NONE_YET = 0
@@ -45,43 +53,63 @@ FATES: tuple[Fate, ...] = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Character:
     """One operator as it is when nobody has touched its controls."""
 
     code: str
-    username: str
-    domain: str
+    speech: Speech
+    username: str = "payamgah"
+    domain: str = "sample"
     password: str
     accept_delay_ms: float
     report_delay_seconds: tuple[float, float]
     tariff_mrial: dict[str, int]  # a part, by alphabet
     credit_mrial: int = 10**15
+    duplicates: str = "accept"  # a uid seen before: accepted again, or told its first id
     told_at_once: frozenset[int] = frozenset()  # statuses that do not wait for the report delay
     horizon_seconds: float = 24 * 3600  # older messages are forgotten, as at the real one
+    uid_horizon_seconds: float = 24 * 3600  # and sooner by our own id
 
 
 CHARACTERS: dict[str, Character] = {
     character.code: character
     for character in (
         Character(
+            code="1000",
+            speech=Speech.SMPP,
+            password="smpp1000",  # noqa: S106 - opens nothing but this toy; SMPP has room for eight characters
+            accept_delay_ms=2,
+            report_delay_seconds=(1, 3),
+            tariff_mrial={"UCS2": 1_120_000, "DEFAULT": 2_240_000},
+        ),
+        Character(
+            code="2000",
+            speech=Speech.MAGFA,
+            password="sample-2000",  # noqa: S106 - opens nothing but this toy
+            accept_delay_ms=40,
+            report_delay_seconds=(15, 40),
+            tariff_mrial={"UCS2": 1_260_000, "DEFAULT": 2_520_000},
+            told_at_once=frozenset({Status.NOT_IN_NETWORK}),
+        ),
+        Character(
             code="3000",
-            username="payamgah",
-            domain="sample",
+            speech=Speech.MAGFA,
             password="sample-3000",  # noqa: S106 - opens nothing but this toy
             accept_delay_ms=20,
             report_delay_seconds=(1, 3),
             tariff_mrial={"UCS2": 1_050_000, "DEFAULT": 2_100_000},
         ),
         Character(
-            code="2000",
-            username="payamgah",
-            domain="sample",
-            password="sample-2000",  # noqa: S106 - opens nothing but this toy
-            accept_delay_ms=40,
+            code="5000",
+            speech=Speech.KAVENEGAR,
+            password="sample-5000",  # noqa: S106 - opens nothing but this toy; the key in the address
+            accept_delay_ms=60,
             report_delay_seconds=(15, 40),
-            tariff_mrial={"UCS2": 1_260_000, "DEFAULT": 2_520_000},
-            told_at_once=frozenset({Status.NOT_IN_NETWORK}),
+            tariff_mrial={"UCS2": 900_000, "DEFAULT": 1_800_000},
+            duplicates="same",
+            horizon_seconds=48 * 3600,
+            uid_horizon_seconds=12 * 3600,
         ),
     )
 }

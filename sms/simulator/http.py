@@ -25,6 +25,7 @@ class Request(NamedTuple):
     authorization: str
     body: bytes
     is_last: bool  # the caller wants the connection closed after it
+    fields: str = ""  # the query as it came
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class _Head(NamedTuple):
 class Connection(asyncio.Protocol):
     """Reads requests off one connection; the next is looked at when the one before it is answered."""
 
-    def __init__(self, handle: Handler, open_connections: set["Connection"]) -> None:
+    def __init__(self, handle: Handler, open_connections: "set[Connection]") -> None:
         self._handle = handle
         self._open = open_connections
         self._inbox = bytearray()
@@ -149,7 +150,8 @@ class Connection(asyncio.Protocol):
         del self._inbox[: head.length]
         self._head = None
         path, _, query = head.target.partition("?")
-        return Request(head.method, unquote(path), dict(parse_qsl(query)), head.authorization, body, head.is_last)
+        fields = dict(parse_qsl(query))
+        return Request(head.method, unquote(path), fields, head.authorization, body, head.is_last, query)
 
     def _next_head(self) -> _Head | None:
         end = self._inbox.find(_HEAD_END)

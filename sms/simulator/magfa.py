@@ -5,15 +5,14 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
 from sms.simulator.characters import FATES, Status
 from sms.simulator.desk import Desk
-from sms.simulator.faults import GARBAGE
 from sms.simulator.http import HANG_UP, SILENCE, Reply, Request
 from sms.simulator.sending import MAX_ITEMS, Error, Refused, send
+from sms.simulator.trouble import spoilt
 
 PATH = ["api", "http", "sms", "v2"]
 METHODS = frozenset({"send", "statuses", "mid", "messages", "balance"})
@@ -32,16 +31,7 @@ def answer(desk: Desk, request: Request, words: Sequence[str]) -> Reply:
         reply = _json({"status": refused.status})
     if desk.controls.is_silent:
         return SILENCE
-    return _spoilt(desk, reply, is_send=method == "send")
-
-
-def _spoilt(desk: Desk, reply: Reply, *, is_send: bool) -> Reply:
-    if is_send and desk.is_happening(desk.controls.cut_reply_share):
-        return replace(reply, cut_at=0)
-    if desk.is_happening(desk.controls.garbage_share):
-        kind = desk.random.choice(desk.controls.garbage_kinds)
-        return replace(GARBAGE[kind](reply), delay_seconds=reply.delay_seconds)
-    return reply
+    return spoilt(desk, reply, is_send=method == "send")
 
 
 def _carry_out(desk: Desk, request: Request, method: str, argument: str) -> Reply:
@@ -118,7 +108,7 @@ def _balance(desk: Desk, _: str) -> Reply:
     return _json({"status": 0, "balance": desk.credit_mrial // 1000})
 
 
-def inbound(sender: str, recipient: str, text: str) -> dict[str, str]:
+def inbound(sender: str, recipient: str, text: str) -> dict[str, object]:
     """A text from a phone to a line as `messages` will tell it."""
     return {
         "body": text,

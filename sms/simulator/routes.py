@@ -5,25 +5,40 @@ import time
 from collections.abc import Callable, Mapping
 from itertools import islice
 
-from sms.simulator import controls, magfa
+from sms.simulator import controls, kavenegar, magfa
+from sms.simulator.characters import Speech
 from sms.simulator.desk import Desk
 from sms.simulator.http import Reply, Request
+from sms.simulator.smpp.exchange import Exchange
 
 _PAGE = 1000
 
 
 class Simulator:
-    """All desks behind one door; `on_change` is told the code of an operator whose knobs were turned."""
+    """All desks behind one door, and the message centres beside it.
 
-    def __init__(self, desks: dict[str, Desk], *, on_change: Callable[[str], None] = lambda _: None) -> None:
+    `on_change` is told the code of an operator whose knobs were turned.
+    """
+
+    def __init__(
+        self,
+        desks: dict[str, Desk],
+        *,
+        exchanges: Mapping[str, Exchange] | None = None,
+        on_change: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.desks = desks
+        self._exchanges = exchanges or {}
         self._on_change = on_change
 
     def handle(self, request: Request) -> Reply:
         """Answer any request."""
         first, *rest = request.path.strip("/").split("/")
-        if first in self.desks and rest[: len(magfa.PATH)] == magfa.PATH:
+        speech = self.desks[first].character.speech if first in self.desks else None
+        if speech is Speech.MAGFA and rest[: len(magfa.PATH)] == magfa.PATH:
             return magfa.answer(self.desks[first], request, rest[len(magfa.PATH) :])
+        if speech is Speech.KAVENEGAR and rest[:1] == ["v1"]:
+            return kavenegar.answer(self.desks[first], request, rest)
         try:
             if first == "control":
                 return self._control(request, rest)
@@ -39,18 +54,35 @@ class Simulator:
 
     def _control(self, request: Request, words: list[str]) -> Reply:
         if not words:
-            return _answer({code: desk.shown() for code, desk in self.desks.items()})
-        desk = self._desk(words[0])
+            return _answer({code: self._shown(code) for code in self.desks})
+        code, desk = words[0], self._desk(words[0])
         if request.method == "POST":
             wanted = json.loads(request.body or b"{}")
             if not isinstance(wanted, dict):
                 raise controls.UnusableControl("controls are given as one JSON object")
             if words[1:] == ["inbound"]:
-                desk.inbox.append(magfa.inbound(str(wanted["from"]), str(wanted["to"]), str(wanted["body"])))
+                self._receive(code, str(wanted["from"]), str(wanted["to"]), str(wanted["body"]))
             else:
                 _turn(desk, wanted)
-                self._on_change(words[0])
-        return _answer(desk.shown())
+                if wanted.get("reset") and code in self._exchanges:
+                    self._exchanges[code].start_over()
+                self._on_change(code)
+        return _answer(self._shown(code))
+
+    def _shown(self, code: str) -> dict[str, object]:
+        exchange = self._exchanges.get(code)
+        return {**self.desks[code].shown(), **(exchange.shown() if exchange else {})}
+
+    def _receive(self, code: str, sender: str, line: str, body: str) -> None:
+        """A text from a person to a line of this operator."""
+        desk = self.desks[code]
+        match desk.character.speech:
+            case Speech.MAGFA:
+                desk.inbox.append(magfa.inbound(sender, line, body))
+            case Speech.KAVENEGAR:
+                desk.inbox.append(kavenegar.inbound(desk, sender, line, body))
+            case Speech.SMPP:
+                self._exchanges[code].inbound(sender=sender, line=line, body=body)
 
     def _desk(self, code: str) -> Desk:
         if code not in self.desks:
@@ -105,11 +137,14 @@ class Simulator:
 
 def _turn(desk: Desk, wanted: dict[str, object]) -> None:
     """Turn the knobs; `reset` comes first, `credit_mrial` is the one that is a stock and not a knob."""
-    stock = {name: wanted.pop(name) for name in ("reset", "credit_mrial") if name in wanted}
+    stock = {name: wanted[name] for name in ("reset", "credit_mrial") if name in wanted}
+    knobs = {name: value for name, value in wanted.items() if name not in stock}
+    if "credit_mrial" in stock and desk.character.speech is Speech.SMPP:
+        raise controls.UnusableControl("credit_mrial is nothing a message centre knows of")
     credit_mrial = stock.get("credit_mrial", 0)
     if type(credit_mrial) is not int or credit_mrial < 0:
         raise controls.UnusableControl("credit_mrial must be a whole number of milli-rial")
-    turned = controls.changed(controls.untouched(desk.character) if stock.get("reset") else desk.controls, wanted)
+    turned = controls.changed(controls.untouched(desk.character) if stock.get("reset") else desk.controls, knobs)
     if stock.get("reset"):
         desk.reset()
     if "credit_mrial" in stock:

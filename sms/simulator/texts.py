@@ -2,11 +2,18 @@
 
 from functools import lru_cache
 
-_GSM = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡"
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+_ESCAPE = "\x1b"
+_ALPHABET = (  # in the order of their codes
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-_GSM_ESCAPED = frozenset("\f^{}\\[~]|€")
+_GSM = frozenset(_ALPHABET) - {_ESCAPE}
+_AFTER_ESCAPE = {"\f": 10, "^": 20, "{": 40, "}": 41, "\\": 47, "[": 60, "~": 61, "]": 62, "|": 64, "€": 101}
+_GSM_ESCAPED = frozenset(_AFTER_ESCAPE)
+_CODES = {
+    **{character: bytes((code,)) for code, character in enumerate(_ALPHABET) if character != _ESCAPE},
+    **{character: bytes((27, code)) for character, code in _AFTER_ESCAPE.items()},
+}
 UCS2_ENCODING = 2
 
 
@@ -22,6 +29,13 @@ def measure(body: str, encoding: int) -> tuple[int, str]:
 
 def _parts(units: int, single: int, joined: int) -> int:
     return 1 if units <= single else -(-units // joined)
+
+
+def gsm(body: str) -> bytes | None:
+    """A text in the GSM alphabet, one septet an octet; None when a character is not in it."""
+    if not set(body) <= _CODES.keys():
+        return None
+    return b"".join(map(_CODES.__getitem__, body))
 
 
 def phone(value: object) -> int | None:

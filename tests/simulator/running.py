@@ -13,7 +13,10 @@ from sms.operators.contract import Access
 
 ROOT = Path(__file__).parents[2]
 CREDENTIALS = {
-    code: {"username": "payamgah", "domain": "sample", "password": f"sample-{code}"} for code in ("3000", "2000")
+    "3000": {"username": "payamgah", "domain": "sample", "password": "sample-3000"},
+    "2000": {"username": "payamgah", "domain": "sample", "password": "sample-2000"},
+    "1000": {"username": "payamgah", "password": "smpp1000"},
+    "5000": {"api_key": "sample-5000"},
 }
 
 
@@ -21,7 +24,7 @@ class RunningSimulator:
     """Started on free ports by `with`; `own_port_of` names operators that get a door of their own."""
 
     def __init__(self, directory: Path, *, seed: int = 1, own_port_of: tuple[str, ...] = ()) -> None:
-        self._words = ["--port", "0", "--dir", str(directory), "--seed", str(seed)]
+        self._words = ["--port", "0", "--smpp-port", "0", "--dir", str(directory), "--seed", str(seed)]
         self._words += [word for code in own_port_of for word in ("--own-port", f"{code}=0")]
         self._process: subprocess.Popen[str]
         self.urls: dict[str, str] = {}
@@ -55,9 +58,17 @@ class RunningSimulator:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
+    @property
+    def smpp_port(self) -> int:
+        """Where operator 1000 listens."""
+        return int(self.urls["1000"].rpartition(":")[2])
+
     def base_url(self, operator: str) -> str:
         """Where a gateway of this operator points to; its own door where it has one."""
-        return f"{self.urls.get(operator, self.url)}/{operator}/api/http/sms/v2/"
+        if operator == "1000":
+            return self.urls[operator]
+        path = "v1/" if operator == "5000" else "api/http/sms/v2/"
+        return f"{self.urls.get(operator, self.url)}/{operator}/{path}"
 
     def access(self, operator: str = "3000", *, timeout_seconds: float = 10.0) -> Access:
         """What an adapter needs to talk to this operator."""
@@ -69,7 +80,7 @@ class RunningSimulator:
         return answer
 
     def reset(self) -> None:
-        """Both operators as on their first day, but quick."""
+        """All operators as on their first day, but quick."""
         for code in CREDENTIALS:
             self.control(code, reset=True, accept_delay_ms=0, report_delay_seconds=[0, 0])
 
@@ -88,5 +99,6 @@ class RunningSimulator:
 
 def authorization(operator: str) -> str:
     """The header Magfa wants."""
-    username, domain, password = CREDENTIALS[operator].values()
-    return "Basic " + base64.b64encode(f"{username}/{domain}:{password}".encode()).decode()
+    return (
+        "Basic " + base64.b64encode("{username}/{domain}:{password}".format(**CREDENTIALS[operator]).encode()).decode()
+    )
