@@ -29,6 +29,7 @@ from sms.operators.queries import GatewayWay
 from sms.operators.rules import Outcome
 from sms.outbox.operations import dispatch, unknown
 from sms.outbox.operations.dispatch import Claimed, Result
+from sms.outbox.queries.waiting import current_epoch
 
 log = logging.getLogger(__name__)
 _GATHER_SECONDS = 0.01  # answers that come this close together share a commit
@@ -48,6 +49,7 @@ class Sender:
     seconds: float = 60.0
     pool: ThreadPoolExecutor = field(init=False)
     flying: set[Future[Result]] = field(default_factory=set)
+    epoch: int = field(init=False)
     is_trying: bool = field(init=False)
     is_stopped: bool = False
     has_noted: bool = False
@@ -58,6 +60,8 @@ class Sender:
     def run(self) -> int:
         """Send; returns the number of batches handed over."""
         deadline = time.monotonic() + self.seconds
+        self.epoch = current_epoch()
+        release()
         stored = 0
         with ThreadPoolExecutor(self.gateway.concurrency, thread_name_prefix="send") as self.pool:
             while True:
@@ -74,7 +78,9 @@ class Sender:
             return
         claimed_at = time.monotonic()
         with transaction():
-            claimed = dispatch.claim(gateway_id=self.gateway.id, most=room, lease_seconds=self.gateway.lease_seconds)
+            claimed = dispatch.claim(
+                gateway_id=self.gateway.id, most=room, lease_seconds=self.gateway.lease_seconds, epoch=self.epoch
+            )
         if not claimed:
             return
         with transaction():

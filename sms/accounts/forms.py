@@ -44,6 +44,7 @@ AUDITED: dict[str, str] = ACTION_LABELS | {
     "refund_rule.added": N_("Refund rule added"),
     "refund_rule.ended": N_("Refund rule ended"),
     "messages.decided": N_("Fate of messages decided"),
+    "installation.restored": N_("Backup restored"),
 }
 _NAME = [Filled(), Length(max=100, message=N_("Use at most 100 characters."))]
 _OPTIONAL_NAME = [Optional(), Length(max=100, message=N_("Use at most 100 characters."))]

@@ -378,6 +378,11 @@ def end_sessions(*, user_id: int, but: str = "") -> int:
     )
 
 
+def end_all_sessions() -> int:
+    """Sign everybody out; returns how many sessions that were."""
+    return execute("DELETE FROM accounts_session")
+
+
 def end_expired(*, most: int, at: datetime) -> int:
     """Delete up to `most` sessions whose time is over; returns how many."""
     return execute(

@@ -75,10 +75,23 @@ def answered(job: Job, *ids: int) -> None:
     connection().delete(_bell(job, "-".join(map(str, ids))))
 
 
+def silence() -> None:
+    """Forget every doorbell that was rung; the sweeper rings again for what waits."""
+    try:
+        for key in connection().scan_iter(f"{Queue.redis_queue_namespace_prefix}{settings().queue_prefix}*"):
+            queue = Queue.from_queue_key(key.decode(), connection=connection(), serializer=JSONSerializer)
+            queue.empty()  # type: ignore[no-untyped-call]
+        bells = list(connection().scan_iter(_bell("*", "*")))
+        if bells:
+            connection().delete(*bells)
+    except RedisError as error:
+        log.warning("doorbells not silenced: %s", type(error).__name__)
+
+
 def prefixed(queue: str) -> str:
     """The queue's name in Redis; several installations may share a server."""
     return f"{settings().queue_prefix}{queue}"
 
 
-def _bell(job: Job, key: str) -> str:
+def _bell(job: Job | str, key: str) -> str:
     return f"{settings().queue_prefix}bell:{job}:{key}"

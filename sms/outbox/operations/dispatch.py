@@ -1,7 +1,7 @@
 """Handing batches to an operator: claim, mark the wire, record what it said. The talking itself is the caller's.
 
-Leases and the wire mark are kept by the database's clock; the fence is the attempt number in every WHERE
-(reliability reference, "exactly-once-ish dispatch")."""
+Leases and the wire mark are kept by the database's clock; the fence is the attempt number, with the epoch it belongs
+to, in every WHERE (reliability reference, "exactly-once-ish dispatch")."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,15 +23,16 @@ _CLAIM = """
 WITH picked AS (
     SELECT id FROM outbox_batch
     WHERE gateway_id = :gateway_id AND state = 'queued' AND not_before <= now()
+      AND coalesce(CAST(:epoch AS bigint) = (SELECT max(number) FROM core_epoch), true)
       AND line_id IN (SELECT id FROM lines_line WHERE gateway_id = :gateway_id AND is_active)
       AND account_id NOT IN (SELECT id FROM accounts_account WHERE state <> 'active')
     ORDER BY priority, turn, id LIMIT :most FOR UPDATE SKIP LOCKED
 )
 UPDATE outbox_batch b
-SET state = 'submitting', attempt = attempt + 1, wire_at = NULL,
+SET state = 'submitting', attempt = attempt + 1, wire_at = NULL, epoch = (SELECT max(number) FROM core_epoch),
     lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
 FROM picked WHERE b.id = picked.id
-RETURNING b.id, b.campaign_id, b.line_id, b.attempt, b.first_id, b.last_id, b.size
+RETURNING b.id, b.campaign_id, b.line_id, b.attempt, b.epoch, b.first_id, b.last_id, b.size
 """
 
 _LOAD = """
@@ -48,16 +49,16 @@ WHERE c.id = ANY(:ids)
 # Nothing may be written to the wire when the lease could run out before the operator's answer.
 _MARK_WIRE = """
 UPDATE outbox_batch b SET wire_at = clock_timestamp()
-FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS smallint[])) AS n (id, attempt)
-WHERE b.id = n.id AND b.attempt = n.attempt AND b.state = 'submitting'
+FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS smallint[]), CAST(:epochs AS bigint[])) AS n (id, attempt, epoch)
+WHERE b.id = n.id AND b.attempt = n.attempt AND b.epoch = n.epoch AND b.state = 'submitting'
   AND b.lease_until > clock_timestamp() + make_interval(secs => :timeout_seconds)
 RETURNING b.id
 """
 
 _FENCE = """
 SELECT b.id FROM outbox_batch b
-JOIN unnest(CAST(:ids AS bigint[]), CAST(:attempts AS smallint[])) AS n (id, attempt) ON n.id = b.id
-    AND n.attempt = b.attempt
+JOIN unnest(CAST(:ids AS bigint[]), CAST(:attempts AS smallint[]), CAST(:epochs AS bigint[])) AS n (id, attempt, epoch)
+    ON n.id = b.id AND n.attempt = b.attempt AND n.epoch = b.epoch
 WHERE b.state = 'submitting' ORDER BY b.id FOR UPDATE OF b
 """
 
@@ -85,6 +86,7 @@ class Claimed:
     body: str
     is_unicode: bool
     recipients: Sequence[Recipient]
+    epoch: int = 0
 
 
 @dataclass(slots=True)
@@ -99,9 +101,12 @@ class Result:
     error: SmsError | None = None
 
 
-def claim(*, gateway_id: int, most: int, lease_seconds: float) -> list[Claimed]:
-    """Take up to `most` queued batches of a gateway, otp before single before bulk, fair between accounts."""
-    picked = rows(_CLAIM, gateway_id=gateway_id, most=most, lease_seconds=lease_seconds)
+def claim(*, gateway_id: int, most: int, lease_seconds: float, epoch: int | None = None) -> list[Claimed]:
+    """Take up to `most` queued batches of a gateway, otp before single before bulk, fair between accounts.
+
+    Whoever began in an `epoch` that is over, because a backup was restored meanwhile, gets nothing.
+    """
+    picked = rows(_CLAIM, gateway_id=gateway_id, most=most, lease_seconds=lease_seconds, epoch=epoch)
     if not picked:
         return []
     execute(
@@ -134,6 +139,7 @@ def _claimed(batch: Any, text: Any, recipients: Sequence[Recipient]) -> Claimed:
         body=text.body,
         is_unicode=text.is_unicode,
         recipients=recipients,
+        epoch=batch.epoch,
     )
 
 
@@ -143,6 +149,7 @@ def mark_wire(batches: Sequence[Claimed], *, timeout_seconds: float) -> list[Cla
         _MARK_WIRE,
         ids=[batch.id for batch in batches],
         attempts=[batch.attempt for batch in batches],
+        epochs=[batch.epoch for batch in batches],
         timeout_seconds=timeout_seconds,
     )
     ids = {batch.id for batch in marked}
@@ -160,6 +167,7 @@ def record(
             _FENCE,
             ids=[result.batch.id for result in results],
             attempts=[result.batch.attempt for result in results],
+            epochs=[result.batch.epoch for result in results],
         )
     }
     held = [result for result in results if result.batch.id in mine]

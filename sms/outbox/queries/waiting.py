@@ -11,3 +11,8 @@ def has_queued(*, gateway_id: int) -> bool:
             id=gateway_id,
         )
     )
+
+
+def current_epoch() -> int:
+    """Which life of the database this is: 0, until the first backup is restored."""
+    return int(scalar("SELECT max(number) FROM core_epoch"))
