@@ -49,7 +49,7 @@ def noise(references: Sequence[Reference]) -> list[str]:
     updates = [each.update_per_second for each in references]
     return [
         f"R over {len(taken)} takings of {references[0].rows:,} rows: {number(min(taken))}–{number(max(taken))} "
-        f" messages/s; its update alone {number(min(updates))}–{number(max(updates))}/s."
+        f"messages/s; its update alone {number(min(updates))}–{number(max(updates))}/s."
     ]
 
 
