@@ -1,7 +1,7 @@
 """Asking a gateway for delivery reports and for messages of unknown fate, in threads, outside any transaction."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -138,7 +138,7 @@ def _lookup_rounds(asker: Asker) -> Iterator[int]:
             told = pool.map(lambda message_id: asker.ask(_reference_of(adapter), message_id), ids)
             answers = {message_id: ref for message_id, ref in zip(ids, told, strict=True) if ref is not None}
             with transaction():
-                _record_lookups(gateway, adapter.capability, answers)
+                _record_lookups(gateway, adapter, ids, answers)
             yield len(ids)
 
 
@@ -149,15 +149,18 @@ def _reference_of(adapter: Operator) -> Callable[[int], str]:
     return lambda _message_id: ""
 
 
-def _record_lookups(gateway: GatewayWay, capability: Capability, answers: Mapping[int, str]) -> None:
+def _record_lookups(gateway: GatewayWay, adapter: Operator, asked: Sequence[int], answers: Mapping[int, str]) -> None:
     """What was not told is left alone: the lease of its look-up ends, and it is asked about again."""
     unknown.found(
         {message_id: ref for message_id, ref in answers.items() if ref}, gateway_id=gateway.id, at=clock.now()
     )
     unknown.absent(
         [message_id for message_id, ref in answers.items() if not ref],
-        gateway_id=gateway.id,
-        capability=capability,
+        capability=adapter.capability,
         on_absent=gateway.on_absent,
         ask_again_seconds=gateway.lookup_after_seconds,
+        remembers_seconds=adapter.remembers_seconds,
+    )
+    unknown.untold(
+        [message_id for message_id in asked if message_id not in answers], remembers_seconds=adapter.remembers_seconds
     )

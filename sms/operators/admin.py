@@ -33,7 +33,7 @@ from sms.operators.rules import (
 
 bp = Blueprint("operators_admin", __name__)
 PERMISSION = "operators.manage"
-_ADDRESSES = {"magfa": "https://sms.magfa.com/api/http/sms/v2/"}
+_ADDRESSES = {"magfa": "https://sms.magfa.com/api/http/sms/v2/", "kavenegar": "https://api.kavenegar.com/v1/"}
 _WATCHED = frozenset({GatewayState.FAILING})  # a state that is likely to change while somebody looks
 
 nav.add(

@@ -43,6 +43,8 @@ class Submission:
     body: str
     is_unicode: bool
     envelopes: Sequence[Envelope]
+    joined_units: int = 67  # what a joined part of this line holds of UCS-2; with 66 the header has a wider reference
+    reference: int = 0  # tells the long texts to one recipient apart
 
 
 class AnswerKind(StrEnum):
@@ -169,6 +171,7 @@ class Operator(Adapter, Protocol):
     """An operator that is asked request by request, by several threads."""
 
     max_statuses: ClassVar[int]
+    remembers_seconds: ClassVar[float]  # a message older than this may be unknown to a look-up although it was accepted
 
     def submit(self, submission: Submission) -> list[Answer]:
         """Send. An answer for every envelope, else Unanswered with those that came whole; Unreachable; Refused."""
@@ -249,7 +252,9 @@ class LineState:
 class Line(Protocol):
     """One account's connections, kept up in a thread of their own; every method may be called from another thread."""
 
-    state: LineState
+    @property
+    def state(self) -> LineState:
+        """How it stands."""
 
     def start(self) -> None:
         """Begin to connect."""

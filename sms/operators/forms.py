@@ -26,7 +26,12 @@ from sms.operators.rules import (
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩٫،", "01234567890123456789.,")
 _CREDENTIAL = "credential_"
 _OWN = "own_"
-_CREDENTIAL_LABELS = {"username": N_("User name at the operator"), "domain": N_("Domain"), "password": N_("Password")}
+_CREDENTIAL_LABELS = {
+    "username": N_("User name at the operator"),
+    "domain": N_("Domain"),
+    "password": N_("Password"),
+    "api_key": N_("API key"),
+}
 _SHOWABLE = frozenset({"username", "domain"})  # may be read while they are typed
 
 

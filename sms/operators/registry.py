@@ -2,10 +2,12 @@
 
 from sms.core.errors import NotFound
 from sms.core.text import N_
+from sms.operators.adapters.kavenegar.adapter import Kavenegar
 from sms.operators.adapters.magfa.adapter import Magfa
+from sms.operators.adapters.smpp.adapter import Smpp
 from sms.operators.contract import Access, Adapter
 
-ADAPTERS: dict[str, type[Adapter]] = {adapter.code: adapter for adapter in (Magfa,)}
+ADAPTERS: dict[str, type[Adapter]] = {adapter.code: adapter for adapter in (Kavenegar, Magfa, Smpp)}
 
 NO_SUCH_ADAPTER = N_("There is no adapter called %(code)s.")
 

@@ -225,7 +225,8 @@ def _time_checks(settings: GatewaySettings) -> list[_Check]:
 
 
 def _resend_checks(settings: GatewaySettings, capability: Capability) -> list[_Check]:
-    if settings.on_absent is not OnAbsent.RESEND:
+    # To an operator that dedupes all is sent again that it does not know, whatever was chosen.
+    if settings.on_absent is not OnAbsent.RESEND and capability is not Capability.DEDUPES:
         return []
     least = _real(settings.timeout_seconds) + _real(settings.slowest_accept_seconds)
     return [

@@ -118,8 +118,11 @@ NEGATIVE_LOOKUPS = 2
 MAX_PARTS = 265  # what the strictest operator takes (Magfa error 30)
 
 
-def fate_of_absent(*, capability: Capability, on_absent: str, absent_count: int) -> Fate:
-    """Silence proves nothing: only two negative look-ups, or an operator that dedupes, allow sending again."""
+def fate_of_absent(*, capability: Capability, on_absent: str, absent_count: int, is_forgotten: bool) -> Fate:
+    """Silence proves nothing: only two negative look-ups, or an operator that dedupes, allow sending again; never so
+    old a message (`is_forgotten`) that the operator may have had it and forgotten it."""
+    if is_forgotten:
+        return Fate.PARK
     if capability is Capability.DEDUPES:
         return Fate.RESEND
     if capability is not Capability.LOOKS_UP:

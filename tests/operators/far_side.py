@@ -30,6 +30,10 @@ class FarSide:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}/v2/"
 
+    def answer(self, request: bytes) -> tuple[bytes, ...]:
+        """The pieces sent in answer to one request."""
+        return self._pieces
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -55,7 +59,7 @@ class FarSide:
         connection.settimeout(5)
         try:
             self.requests.append(_read_request(connection))
-            for piece in self._pieces:
+            for piece in self.answer(self.requests[-1]):
                 if self._pause_seconds:
                     time.sleep(self._pause_seconds)
                 connection.sendall(piece)

@@ -110,6 +110,11 @@ def test_what_may_be_sent_again_is_not_looked_up_while_it_may_still_be_accepted(
     _check(on_absent=OnAbsent.RESEND, lookup_after_seconds=40.0)
 
 
+def test_an_operator_that_dedupes_is_sent_again_what_it_does_not_know_whatever_was_chosen() -> None:
+    with pytest.raises(UnusableSetting, match="at least 40 seconds"):
+        _check(Capability.DEDUPES, on_absent=OnAbsent.PARK, lookup_after_seconds=39.0)
+
+
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9100/3000/api/http/sms/v2/", "https://sms.magfa.com"])
 def test_an_address_names_scheme_and_host(address: str) -> None:
     assert is_address(address)

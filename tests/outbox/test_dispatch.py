@@ -205,5 +205,9 @@ def _absent(shop: Shop, *, on_absent: str) -> None:
         ids = unknown.claim_lookups(gateway_id=shop.gateway_id, most=100, lease_seconds=60)
         assert len(ids) == 10
         unknown.absent(
-            ids, gateway_id=shop.gateway_id, capability=Capability.LOOKS_UP, on_absent=on_absent, ask_again_seconds=0
+            ids,
+            capability=Capability.LOOKS_UP,
+            on_absent=on_absent,
+            ask_again_seconds=0,
+            remembers_seconds=82_800,
         )

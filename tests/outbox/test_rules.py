@@ -49,7 +49,18 @@ def test_looks_grow_rarer_and_end_at_the_horizon(
     ],
 )
 def test_silence_proves_nothing(capability: Capability, on_absent: str, absent_count: int, fate: Fate) -> None:
-    assert fate == fate_of_absent(capability=capability, on_absent=on_absent, absent_count=absent_count)
+    assert fate == fate_of_absent(
+        capability=capability, on_absent=on_absent, absent_count=absent_count, is_forgotten=False
+    )
+
+
+@pytest.mark.parametrize("capability", list(Capability))
+@pytest.mark.parametrize("absent_count", [1, 2])
+def test_what_the_operator_may_have_forgotten_is_never_sent_again(capability: Capability, absent_count: int) -> None:
+    assert (
+        fate_of_absent(capability=capability, on_absent="resend", absent_count=absent_count, is_forgotten=True)
+        == Fate.PARK
+    )
 
 
 def test_a_delayed_refund_counts_from_the_sending() -> None:

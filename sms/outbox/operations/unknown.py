@@ -142,19 +142,31 @@ def _count_found(by_batch: Mapping[int, Sequence[Any]], charges: Sequence[Charge
 
 
 def absent(
-    message_ids: Sequence[int], *, gateway_id: int, capability: Capability, on_absent: str, ask_again_seconds: float
+    message_ids: Sequence[int],
+    *,
+    capability: Capability,
+    on_absent: str,
+    ask_again_seconds: float,
+    remembers_seconds: float,
 ) -> None:
-    """The operator does not know these: ask again, send again or park, as its class and the gateway's setting allow."""
+    """The operator does not know these: ask again, send again or park, as its class, its memory and the gateway's
+    setting allow."""
     if not message_ids:
         return
     counts = rows(
         "UPDATE outbox_unknown SET absent_count = absent_count + 1 WHERE message_id = ANY(:ids) RETURNING "
-        "message_id, absent_count",
+        "message_id, absent_count, wire_at < clock_timestamp() - make_interval(secs => :remembers) AS is_forgotten",
         ids=list(message_ids),
+        remembers=remembers_seconds,
     )
     fates: dict[Fate, list[int]] = defaultdict(list)
     for message in counts:
-        fate = fate_of_absent(capability=capability, on_absent=on_absent, absent_count=message.absent_count)
+        fate = fate_of_absent(
+            capability=capability,
+            on_absent=on_absent,
+            absent_count=message.absent_count,
+            is_forgotten=message.is_forgotten,
+        )
         fates[fate].append(message.message_id)
     _ask_again(fates[Fate.ASK_AGAIN], ask_again_seconds)
     park(fates[Fate.PARK])
@@ -168,6 +180,17 @@ def _ask_again(message_ids: Sequence[int], seconds: float) -> None:
             " WHERE message_id = ANY(:ids)",
             ids=list(message_ids),
             seconds=seconds,
+        )
+
+
+def untold(message_ids: Sequence[int], *, remembers_seconds: float) -> None:
+    """The operator did not answer about these: they are asked about again, until it would have forgotten them."""
+    if message_ids:
+        execute(
+            "UPDATE outbox_unknown SET next_lookup_at = NULL"
+            " WHERE message_id = ANY(:ids) AND wire_at < clock_timestamp() - make_interval(secs => :remembers)",
+            ids=list(message_ids),
+            remembers=remembers_seconds,
         )
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sms.core.text import N_
 from sms.operators.adapters.magfa import codes
-from sms.operators.adapters.magfa.replies import Row, answers_of, mrial_of, rows_of, whole_of
+from sms.operators.adapters.magfa.replies import answers_of
 from sms.operators.contract import (
     UNKNOWN_FATE,
     Access,
@@ -25,6 +25,7 @@ from sms.operators.contract import (
     Unanswered,
 )
 from sms.operators.protocols.http import HTTP_SCHEMES, HttpClient, HttpReply
+from sms.operators.protocols.replies import Row, mrial_of, rows_of, whole_of
 from sms.operators.rules import Capability
 
 OUT_OF_CREDIT = N_("Our account at the operator has no credit left (code %(code)s).")
@@ -47,6 +48,7 @@ class Magfa:
     capability: ClassVar[Capability] = Capability.LOOKS_UP
     max_batch: ClassVar[int] = 100
     max_statuses: ClassVar[int] = 100
+    remembers_seconds: ClassVar[float] = 23 * 3600  # they forget after 24 hours
     credential_fields: ClassVar[Sequence[str]] = ("username", "domain", "password")
     setting_fields: ClassVar[Sequence[SettingField]] = ()
     schemes: ClassVar[Sequence[str]] = HTTP_SCHEMES

@@ -1,44 +1,21 @@
 """Reads Magfa's answers, whole or torn, and trusts a row only when it names the recipient we asked about."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 from sms.operators.adapters.magfa import codes
 from sms.operators.contract import Answer, AnswerKind, Envelope
 from sms.operators.protocols.http import HttpReply
+from sms.operators.protocols.replies import Row, mrial_of, rows_of, torn_rows, whole_of
 
-Row = Mapping[str, object]
-
-_DECODER = json.JSONDecoder(parse_float=Decimal)
-_MRIAL = 1000
-_MAX_RIAL = 10**15
 _MAX_REF = 2**63
 MAX_PARTS = 265
-
-
-def whole_of(reply: HttpReply) -> Row | None:
-    """The answer as one JSON object, or None when it is not one."""
-    if not reply.is_whole:
-        return None
-    try:
-        answer = _DECODER.decode(reply.body.decode())
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
-def rows_of(answer: Row, name: str) -> list[Row]:
-    """The objects of one list of an answer."""
-    rows = answer.get(name)
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def answers_of(reply: HttpReply, envelopes: Sequence[Envelope]) -> list[Answer]:
     """What `send` said of our recipients: found by our own id, confirmed by their number, never by position."""
     answer = whole_of(reply)
-    rows = rows_of(answer, "messages") if answer is not None else _salvaged(reply.body)
+    rows = rows_of(answer, "messages") if answer is not None else torn_rows(reply.body, "messages")
     asked = {envelope.message_id: envelope.recipient for envelope in envelopes}
     ours = [row for row in rows if _is_ours(row, asked)]
     # Two rows about one recipient, or one reference given to two, cannot both be true: neither is believed.
@@ -79,35 +56,3 @@ def _answer(row: Row) -> Answer | None:
     if outcome is None or has_ref:
         return None  # an unknown word, or a refusal with a reference, proves nothing
     return Answer(user_id, AnswerKind.REFUSED, code=str(status), outcome=outcome)
-
-
-def mrial_of(rial: object) -> int | None:
-    """An amount Magfa told in rial, perhaps with a fraction; None for anything but a credible number."""
-    if isinstance(rial, bool) or not isinstance(rial, int | Decimal) or not -_MAX_RIAL < rial < _MAX_RIAL:
-        return None
-    return int(rial * _MRIAL)
-
-
-def _salvaged(body: bytes) -> list[Row]:
-    """The whole objects at the beginning of a torn list of messages."""
-    text = body.decode(errors="replace")
-    start = text.find("[", text.find('"messages"'))
-    rows: list[Row] = []
-    while start >= 0:
-        start += 1
-        try:
-            row, start = _DECODER.raw_decode(text, _skip_space(text, start))
-        except (ValueError, RecursionError):
-            break
-        if isinstance(row, dict):
-            rows.append(row)
-        start = _skip_space(text, start)
-        if text[start : start + 1] != ",":
-            break
-    return rows
-
-
-def _skip_space(text: str, start: int) -> int:
-    while text[start : start + 1].isspace():
-        start += 1
-    return start
