@@ -7,7 +7,7 @@ from sms.operators.adapters.magfa.adapter import Magfa
 from sms.operators.adapters.smpp.adapter import Smpp
 from sms.operators.contract import Access, Adapter
 
-ADAPTERS: dict[str, type[Adapter]] = {adapter.code: adapter for adapter in (Kavenegar, Magfa, Smpp)}
+ADAPTERS: dict[str, type[Adapter]] = {adapter.code: adapter for adapter in (Magfa, Kavenegar, Smpp)}
 
 NO_SUCH_ADAPTER = N_("There is no adapter called %(code)s.")
 
