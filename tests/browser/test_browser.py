@@ -113,6 +113,14 @@ def test_pages_can_be_used_by_everybody(
     assert found == {}
 
 
+def test_the_font_travels_once(desk: Desk) -> None:
+    page = desk.open()
+    fonts: list[str] = []
+    page.on("request", lambda request: fonts.append(request.url) if ".woff2" in request.url else None)
+    page.goto("/sign-in", wait_until="networkidle")
+    assert len(fonts) == 1, fonts
+
+
 def test_without_scripts_a_send_is_composed_priced_and_confirmed(desk: Desk) -> None:
     page = desk.sign_in("customer", language="en", java_script_enabled=False)
     page.goto("/compose")
