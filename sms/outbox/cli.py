@@ -1,6 +1,8 @@
 """Commands for scripts: the same operations as the pages."""
 
 import time
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +21,7 @@ from sms.outbox.intake import queries as drafts
 from sms.outbox.models import Campaign
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.operations.campaigns import cancel
+from sms.outbox.operations.restored import after_restore
 from sms.outbox.queries import campaigns, exports
 from sms.outbox.queries.messages import progress_of
 from sms.outbox.rules import CampaignState, Progress, standing
@@ -181,4 +184,31 @@ def _message(message: Any) -> dict[str, object]:
     }
 
 
-COMMANDS: tuple[click.Command, ...] = (send, show_campaign, cancel_campaign, list_messages)
+def _moment(_context: click.Context, _option: click.Parameter, value: str) -> datetime:
+    """A moment with its offset from UTC, not in the future."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter("write it as 2026-11-23T08:00:00+00:00") from None
+    if moment.tzinfo is None:
+        raise click.BadParameter("write it with its offset from UTC, as 2026-11-23T08:00:00+00:00")
+    if moment > datetime.now(UTC):
+        raise click.BadParameter("a backup is not taken in the future")
+    return moment
+
+
+@click.command("after-restore")
+@click.option("--taken-at", required=True, callback=_moment, help="The moment the database went back to, with offset.")
+@json_option
+@with_appcontext
+def finish_restore(*, taken_at: datetime, as_json: bool) -> None:
+    """To be run before anything else on a database that went back in time by means other than `restore`.
+
+    What may have been sent since becomes unknown, everybody is signed out, and nothing is sent by itself.
+    """
+    with refusals(), transaction():
+        restored = after_restore(taken_at=taken_at, at=clock.now())
+    tell(asdict(restored), as_json)
+
+
+COMMANDS: tuple[click.Command, ...] = (send, show_campaign, cancel_campaign, list_messages, finish_restore)
