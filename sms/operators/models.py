@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ARRAY, REAL, ForeignKey, Identity, Integer, LargeBinary, SmallInteger
+from sqlalchemy import ARRAY, REAL, ForeignKey, Identity, Integer, LargeBinary, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -73,4 +73,7 @@ class Gateway(Model):
     credit_mrial: Mapped[Big | None]
     credit_checked_at: Mapped[Moment | None]
     settings: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    push_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    push_made_at: Mapped[Moment | None]
+    push_addresses: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created_at: Mapped[Moment]
