@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -23,12 +23,47 @@ from sms.operators.contract import (
 )
 from sms.operators.registry import ADAPTERS, build
 from sms.operators.rules import Outcome
-from tests.operators.conftest import SIMULATED
+from tests.operators.conftest import ASKED, SIMULATED, build_operator
 from tests.simulator.running import RunningSimulator
 
 TEXT = "سلام، تخفیف امروز"
 DELIVERED, BLOCKED, NOT_IN_NETWORK, UNDELIVERED = 989120000001, 989120000090, 989120000094, 989120000096
 REFUSED, NEVER, CUT = 989120000097, 989120000098, 989120000099
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """In what the operators differ, as they may."""
+
+    part_mrial: int  # of a part in Persian, at the simulated one
+    tells_parts: bool
+    tells_dates: bool
+    longest: int
+    busy_codes: tuple[int, ...]
+    send: str  # what the simulator calls a submission
+    not_in_network: Outcome
+
+
+FACTS = {
+    "magfa": Facts(
+        part_mrial=1_050_000,
+        tells_parts=True,
+        tells_dates=True,
+        longest=3000,
+        busy_codes=(15, 23),
+        send="send",
+        not_in_network=Outcome.NOT_IN_NETWORK,
+    ),
+    "kavenegar": Facts(
+        part_mrial=900_000,
+        tells_parts=False,
+        tells_dates=False,
+        longest=900,
+        busy_codes=(409, 429, 451),
+        send="sms/sendarray",
+        not_in_network=Outcome.UNDELIVERED,
+    ),
+}
 
 
 def submission(*recipients: int, first_id: int = 1000, body: str = TEXT) -> Submission:
@@ -69,8 +104,9 @@ def test_a_full_batch_is_accepted_and_every_answer_is_about_the_right_message(
     assert accepted(simulator, adapter) == {envelope.message_id: envelope.recipient for envelope in sent.envelopes}
     for answer in answers[::17]:
         assert adapter.lookup(answer.message_id) == answer.operator_ref
-    assert answers[0].parts == 1
-    assert answers[0].cost_mrial == 1_050_000
+    facts = FACTS[adapter.code]
+    assert answers[0].parts == (1 if facts.tells_parts else None)
+    assert answers[0].cost_mrial == facts.part_mrial
 
 
 def test_refused_recipients_are_named_and_the_rest_goes(adapter: Operator) -> None:
@@ -88,14 +124,14 @@ def test_reports_by_reference(adapter: Operator) -> None:
     assert [reports[refs[place]].outcome for place in range(5)] == [
         Outcome.DELIVERED,
         Outcome.BLOCKED,
-        Outcome.NOT_IN_NETWORK,
+        FACTS[adapter.code].not_in_network,
         Outcome.UNDELIVERED,
         None,
     ]
     assert all(reports[ref].is_known for ref in refs.values())
     reported_at = reports[refs[0]].reported_at
-    assert reported_at is not None
-    assert abs(reported_at.timestamp() - time.time()) < 60
+    assert (reported_at is not None) == FACTS[adapter.code].tells_dates
+    assert reported_at is None or abs(reported_at.timestamp() - time.time()) < 60
     assert reports["77"].outcome is None
     assert not reports["77"].is_known
 
@@ -104,7 +140,8 @@ def test_a_full_ask_of_statuses(adapter: Operator) -> None:
     refs: list[str] = []
     for start in range(0, adapter.max_statuses, adapter.max_batch):
         count = min(adapter.max_batch, adapter.max_statuses - start)
-        answers = adapter.submit(submission(*[DELIVERED] * count, first_id=5000 + start))
+        recipients = [DELIVERED + 100 * (start + place) for place in range(count)]
+        answers = adapter.submit(submission(*recipients, first_id=5000 + start))
         refs += [answer.operator_ref for answer in answers]
     assert {report.operator_ref for report in adapter.statuses(refs)} == set(refs)
     assert adapter.statuses([]) == []
@@ -122,7 +159,7 @@ def test_a_cut_reply_leaves_the_whole_answers_and_the_rest_to_be_looked_up(
     assert adapter.lookup(1000)
     assert adapter.lookup(1002)
     assert adapter.lookup(1004) is None
-    assert simulator.truth("summary")[operator_of(adapter)]["requests"]["send"] == 1
+    assert simulator.truth("summary")[operator_of(adapter)]["requests"][FACTS[adapter.code].send] == 1
 
 
 def test_a_reply_cut_before_its_first_word(simulator: RunningSimulator, adapter: Operator) -> None:
@@ -135,7 +172,7 @@ def test_a_reply_cut_before_its_first_word(simulator: RunningSimulator, adapter:
 
 def test_silence_ends_at_the_time_limit_and_the_fate_is_unknown(simulator: RunningSimulator, adapter: Operator) -> None:
     simulator.control(operator_of(adapter), is_silent=True)
-    hasty = build(adapter.code, simulator.access(operator_of(adapter), timeout_seconds=0.3))
+    hasty = build_operator(adapter.code, simulator.access(operator_of(adapter), timeout_seconds=0.3))
     with pytest.raises(Unanswered):
         hasty.submit(submission(DELIVERED))
     hasty.close()
@@ -159,9 +196,14 @@ def test_credentials_are_not_shown_with_the_access() -> None:
 
 @pytest.mark.parametrize("is_http_401", [False, True])
 def test_wrong_credentials(simulator: RunningSimulator, adapter: Operator, is_http_401: bool) -> None:
-    simulator.control(operator_of(adapter), is_http_401=is_http_401)
+    if is_http_401:
+        if adapter.code != "magfa":
+            pytest.skip("always answers so")
+        simulator.control(operator_of(adapter), is_http_401=True)
     access = simulator.access(operator_of(adapter))
-    stranger = build(adapter.code, replace(access, credentials=dict.fromkeys(adapter.credential_fields, "sesame")))
+    stranger = build_operator(
+        adapter.code, replace(access, credentials=dict.fromkeys(adapter.credential_fields, "sesame"))
+    )
     for ask in (lambda: stranger.submit(submission(DELIVERED)), stranger.balance):
         with pytest.raises(BadCredentials) as caught:
             ask()
@@ -171,36 +213,40 @@ def test_wrong_credentials(simulator: RunningSimulator, adapter: Operator, is_ht
 
 
 def test_no_credit(simulator: RunningSimulator, adapter: Operator) -> None:
-    simulator.control(operator_of(adapter), credit_mrial=1_000_000)
+    simulator.control(operator_of(adapter), credit_mrial=800_000)
     with pytest.raises(OutOfCredit):
         adapter.submit(submission(DELIVERED))
-    assert adapter.balance() == 1_000_000
+    assert adapter.balance() == 800_000
 
 
-@pytest.mark.parametrize("code", [15, 23])
-def test_a_busy_operator_is_asked_again_later(simulator: RunningSimulator, adapter: Operator, code: int) -> None:
-    simulator.control(operator_of(adapter), refuse_status=code)
-    with pytest.raises(Refused) as caught:
-        adapter.submit(submission(DELIVERED))
-    assert (caught.value.code, caught.value.retry_after_seconds) == (str(code), 5)
+def test_a_busy_operator_is_asked_again_later(simulator: RunningSimulator, adapter: Operator) -> None:
+    for code in FACTS[adapter.code].busy_codes:
+        simulator.control(operator_of(adapter), refuse_status=code)
+        with pytest.raises(Refused) as caught:
+            adapter.submit(submission(DELIVERED))
+        assert (caught.value.code, caught.value.retry_after_seconds) == (str(code), 5)
 
 
-def test_inbound_texts(simulator: RunningSimulator, adapter: Operator) -> None:
+@pytest.mark.parametrize("code", ASKED)
+def test_inbound_texts(simulator: RunningSimulator, code: str) -> None:
+    access = replace(simulator.access(SIMULATED[code]), settings={"inbound_lines": "30001234"})
+    adapter = build_operator(code, access)
     texts = ["لغو", 'line\nbreak "quoted" 😀']
     for text in texts:
         body = f'{{"from": "989120000001", "to": "30001234", "body": {json.dumps(text)}}}'
         simulator.call(f"/control/{operator_of(adapter)}/inbound", body.encode())
     got = adapter.inbound(1) + adapter.inbound(50)
-    assert [(text.sender, text.line_number, text.body) for text in got] == [
-        ("989120000001", "30001234", text) for text in texts
+    assert [(text.sender[-10:], text.line_number, text.body) for text in got] == [
+        ("9120000001", "30001234", text) for text in texts
     ]
     assert all(text.sent_at for text in got)
     assert adapter.inbound(50) == []
+    adapter.close()
 
 
 @pytest.mark.parametrize("body", ["{}[]^~\\|€", "👨‍👩‍👧‍👦 سلام", "\ud83d", "a" * 3000, '"},{"', "\x00\x07"])
 def test_any_text_is_taken_as_it_is(adapter: Operator, body: str) -> None:
-    (answer,) = adapter.submit(submission(DELIVERED, body=body))
+    (answer,) = adapter.submit(submission(DELIVERED, body=body[: FACTS[adapter.code].longest]))
     assert answer.kind is AnswerKind.ACCEPTED
 
 
@@ -216,11 +262,17 @@ GARBAGE_AS_A_RULE: dict[str, Callable[[OperatorError | None, int], bool]] = {
 }
 
 
+def _turn_to_garbage(simulator: RunningSimulator, adapter: Operator, kind: str) -> None:
+    if kind not in simulator.control(operator_of(adapter))["garbage_kinds"]:
+        pytest.skip("nobody could notice it in this operator's answers")
+    simulator.control(operator_of(adapter), garbage_share=1, garbage_kinds=[kind])
+
+
 @pytest.mark.parametrize("kind", GARBAGE_AS_A_RULE)
 def test_garbage_never_puts_a_reference_on_the_wrong_message(
     simulator: RunningSimulator, adapter: Operator, kind: str
 ) -> None:
-    simulator.control(operator_of(adapter), garbage_share=1, garbage_kinds=[kind])
+    _turn_to_garbage(simulator, adapter, kind)
     error: Unanswered | None = None
     try:
         answers = adapter.submit(submission(*(DELIVERED + place * 100 for place in range(6))))
@@ -229,7 +281,7 @@ def test_garbage_never_puts_a_reference_on_the_wrong_message(
     simulator.control(operator_of(adapter), garbage_share=0)
     assert GARBAGE_AS_A_RULE[kind](error, len(answers))
     assert all(adapter.lookup(answer.message_id) == answer.operator_ref for answer in answers)
-    assert simulator.truth("summary")[operator_of(adapter)]["requests"]["send"] == 1
+    assert simulator.truth("summary")[operator_of(adapter)]["requests"][FACTS[adapter.code].send] == 1
     assert len(accepted(simulator, adapter)) == 6
 
 
@@ -239,7 +291,7 @@ def test_garbage_instead_of_reports_is_never_believed(
 ) -> None:
     recipients = [DELIVERED + place * 100 for place in range(6)]
     refs = [answer.operator_ref for answer in adapter.submit(submission(*recipients))]
-    simulator.control(operator_of(adapter), garbage_share=1, garbage_kinds=[kind])
+    _turn_to_garbage(simulator, adapter, kind)
     try:
         reports = adapter.statuses(refs)
     except OperatorError:
