@@ -8,6 +8,7 @@ import pytest
 from sms.simulator.characters import CHARACTERS
 from sms.simulator.controls import changed
 from sms.simulator.desk import Desk
+from tests.simulator.esme import Esme
 from tests.simulator.running import RunningSimulator
 
 
@@ -21,6 +22,13 @@ def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runn
 def simulator(simulator_process: RunningSimulator) -> RunningSimulator:
     simulator_process.reset()
     return simulator_process
+
+
+@pytest.fixture
+def esme(simulator: RunningSimulator) -> Iterator[Esme]:
+    """A bound link to operator 1000."""
+    with Esme(simulator.smpp_port) as link:
+        yield link
 
 
 @pytest.fixture

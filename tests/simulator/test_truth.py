@@ -61,6 +61,29 @@ def test_how_often(tmp_path: Path) -> None:
     truth.close()
 
 
+def test_parts_that_come_one_by_one_are_one_message_also_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "truth.jsonl"
+    truth = Truth(path)
+    first = truth.add(uid=0, recipient=989120000001, parts=1, accepted_at=100, ready_at=101, of=3, reference=4660)
+    accept(truth, 7)
+    second = truth.join(first, accepted_at=100.5)
+    truth.write()
+    truth.close()
+    truth = Truth(path)
+    assert truth.summary() == {"accepted": 2, "distinct": 2, "duplicates": 0, "incomplete": 1}
+    assert [(row.id, row.parts, row.of, row.reference) for row in truth.rows(recipient=989120000001)] == [
+        (first, 2, 3, 4660)
+    ]
+    part = truth.by_id(second)
+    assert part is not None
+    assert (part.recipient, part.parts) == (989120000001, 0)
+    truth.join(first, accepted_at=200)
+    assert truth.summary()["incomplete"] == 0
+    assert truth.repeated_recipients(since=0) == {}
+    assert truth.recipients_ending(1) == {989120000001}
+    truth.close()
+
+
 def test_forgetting_empties_the_file_but_ids_go_on(tmp_path: Path) -> None:
     truth = Truth(tmp_path / "truth.jsonl")
     old = accept(truth, 1, 2)
