@@ -3,6 +3,8 @@
 
     python3 panel.py run          everything, with sample data and simulated operators; Ctrl-C stops it
     python3 panel.py stop         stops it from another terminal
+    python3 panel.py backup [FILE] [--with-secrets]   everything in one file, also while the panel runs
+    python3 panel.py restore FILE [--replace]         back to what it holds; nothing is sent twice
     python3 panel.py test [...]   the tests; what follows goes to pytest
     python3 panel.py check        format, lint, types, import contracts, templates
     python3 panel.py bench [...]  the figures
@@ -38,7 +40,12 @@ def main(words: list[str]) -> int:
     environment.prepare("dev" if word in {"test", "check"} else "run")
     if word in {"web", "worker", "tick", "simulator"}:
         commands.alone(word, rest)
-    with_words = {"test": commands.test, "bench": commands.bench}
+    with_words = {
+        "backup": commands.backup,
+        "restore": commands.restore,
+        "test": commands.test,
+        "bench": commands.bench,
+    }
     without_words = {"run": commands.run, "check": check.check}
     if word in with_words:
         return with_words[word](rest)

@@ -6,13 +6,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
+from deploy.archive import Opened, opened
 from deploy.environment import ROOT
 from deploy.instance import CannotRun, Instance, open_instance
 from deploy.process import falls_silent
 from deploy.programs import Programs, environment, python_command, simulator_command, web_command
-from deploy.servers import Postgres
+from deploy.servers import Postgres, Valkey
 from deploy.supervisor import Supervisor, say
 from deploy.throwaway import throw_away_servers
 
@@ -120,6 +122,61 @@ def flask(words: Sequence[str]) -> int:
             _prepare_database(settings, with_sample=False)
         exit_code = subprocess.run(command, cwd=ROOT, env=environment(settings), check=False).returncode
     return exit_code
+
+
+def backup(words: Sequence[str]) -> int:
+    """Write everything into one file; the panel may run meanwhile."""
+    instance = open_instance(os.environ)
+    command = python_command("deploy.backup", *_absolute(words))
+    settings = _given_or_running(instance)
+    if settings is not None:
+        _become(command, settings)
+    with instance.alone(), Supervisor() as supervisor:
+        servers = instance.servers()
+        if any(isinstance(server, Postgres) and not server.data.exists() for server in servers):
+            raise CannotRun(f"There is nothing to back up in {instance.var_dir}.")
+        settings = instance.settings(servers, mode=_mode(instance), simulator_port=None)
+        supervisor.start(*(server.program(instance.log_dir / "servers.log") for server in servers))
+        return subprocess.run(command, cwd=ROOT, env=environment(settings), check=False).returncode
+    return 1
+
+
+def restore(words: Sequence[str]) -> int:
+    """Put a stopped installation back to what a backup holds."""
+    instance = open_instance(os.environ)
+    words = _absolute(words)
+    files = [word for word in words if not word.startswith("-")]
+    if not files:
+        raise CannotRun("Say which file: python3 panel.py restore FILE")
+    beginning = opened(Path(files[0]))
+    with instance.alone(), Supervisor() as supervisor:
+        servers = instance.servers()
+        settings = _to_restore(instance, servers, beginning)
+        supervisor.start(*(server.program(instance.log_dir / "servers.log") for server in servers))
+        command = python_command("deploy.restore", *words)
+        exit_code = subprocess.run(command, cwd=ROOT, env=environment(settings), check=False).returncode
+        if exit_code == 0 and servers:
+            if beginning.secrets:
+                instance.keep_keys(secret_key=settings["SECRET_KEY"], seal_key=settings["SEAL_KEY"])
+            instance.remember(settings=settings)  # above all its mode: real customers never start as a sample
+        return exit_code
+    return 1
+
+
+def _to_restore(instance: Instance, servers: list[Postgres | Valkey], beginning: Opened) -> Mapping[str, str]:
+    """The settings to restore with: those of this installation, and what only the backup knows."""
+    own_keys = {name: key for name, key in beginning.secrets.items() if not instance.environ.get(name)}
+    if not servers:
+        return dict(_given_or_running(instance) or instance.given()) | own_keys
+    before: str | None = instance.remembered().get("settings", {}).get("PAYAMGAH_MODE")
+    mode = instance.environ.get("PAYAMGAH_MODE") or before or beginning.manifest.mode
+    port = instance.port("simulator") if mode == "sample" else None
+    return instance.settings(servers, mode=mode, simulator_port=port) | own_keys
+
+
+def _absolute(words: Sequence[str]) -> list[str]:
+    # The programs run in another folder than the one the person is in.
+    return [word if word.startswith("-") else str(Path(word).absolute()) for word in words]
 
 
 def test(arguments: Sequence[str]) -> NoReturn:

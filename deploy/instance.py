@@ -75,6 +75,10 @@ class Instance:
             _write_private(file, known)
         return known
 
+    def keep_keys(self, **keys: str) -> None:
+        """Take over the keys of the installation whose data this one now holds."""
+        _write_private(self.var_dir / "secrets.json", self.secrets() | keys)
+
     def port(self, name: str) -> int:
         """The port of an embedded program: the one it had last time, when that is still free."""
         ports: dict[str, int] = self.remembered().get("ports", {})
