@@ -10,7 +10,9 @@ from sms.outbox.operations.sweep import sweep as sweep_at
 from sms.outbox.queries.waiting import has_queued
 
 _REFUNDS_AT_ONCE = 20_000
-_SETS_AT_ONCE = 20
+_SETS_AT_ONCE = 500
+_ROUNDS = 20
+_UNMATCHED_AT_ONCE = 10_000
 _CANCELLED_AT_ONCE = 200
 _CAMPAIGNS_AT_ONCE = 50
 
@@ -41,12 +43,15 @@ def look_up_unknown(*, gateway_id: int) -> None:
 def apply_reports() -> None:
     """Apply the report sets that wait."""
     answered(Job.APPLY_REPORTS)
-    applied = 1
-    while applied:
+    for _ in range(_ROUNDS):  # then refunds and totals have their turn, and the sweeper rings for the rest
         with transaction():
             applied = reports.apply_waiting(most=_SETS_AT_ONCE, at=clock.now())
-    with transaction():
-        reports.match_again(most=10_000, at=clock.now())
+        if not applied:
+            break
+    looked_at = _UNMATCHED_AT_ONCE
+    while looked_at == _UNMATCHED_AT_ONCE:
+        with transaction():
+            looked_at = reports.match_again(most=_UNMATCHED_AT_ONCE, at=clock.now())
     post_due()
     settle_dirty()
 

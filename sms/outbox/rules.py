@@ -65,6 +65,26 @@ RELEASED = frozenset({Outcome.REFUSED, Outcome.CANCELLED})  # never taken by the
 COUNT_COLUMNS = {outcome: f"{outcome}_count" for outcome in COUNTED}  # on every batch
 REPORTED = frozenset(set(COUNTED) - RELEASED)
 
+# Reports of one message may contradict each other and come in any order: of two, the one that stands further left here
+# holds. So all orders have one end. Delivered is above all; then what says most about the reason.
+_STRENGTH = (
+    Outcome.DELIVERED,
+    Outcome.BLOCKED,
+    Outcome.OPTED_OUT,
+    Outcome.FILTERED,
+    Outcome.NOT_IN_NETWORK,
+    Outcome.OUT_OF_HOURS,
+    Outcome.UNDELIVERED,
+    Outcome.EXPIRED,
+)
+WEAKEST = _STRENGTH[-1]
+OVERRULABLE = frozenset(_STRENGTH[1:])
+
+
+def stands_over(later: Outcome, earlier: Outcome) -> bool:
+    """Whether a later report of a message changes the outcome that was reported earlier."""
+    return earlier in OVERRULABLE and later in _STRENGTH and _STRENGTH.index(later) < _STRENGTH.index(earlier)
+
 
 def priority_of(sendable_count: int) -> Priority:
     """A single message does not wait behind lists."""

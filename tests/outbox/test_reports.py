@@ -165,6 +165,62 @@ def test_delivered_overrules_a_failure_until_the_refund_is_posted(shop: Shop, st
     steps.verify()
 
 
+def test_what_says_more_about_a_failure_holds_whatever_came_first(shop: Shop, steps: Steps) -> None:
+    campaign_id = make_campaign(shop)
+    steps.send()
+    refs = _refs()
+    _push(shop, _report(refs[0], Outcome.UNDELIVERED), _report(refs[1], Outcome.BLOCKED))
+    _push(shop, _report(refs[0], Outcome.BLOCKED), _report(refs[1], Outcome.UNDELIVERED))
+    _push(shop, _report(refs[2], Outcome.UNDELIVERED), _report(refs[2], Outcome.BLOCKED))
+
+    assert _outcomes(campaign_id)[:4] == ["blocked", "blocked", "blocked", None]
+    assert scalar("SELECT refund_due_count FROM outbox_campaign WHERE id = :id", id=campaign_id) == 3
+    with transaction():
+        assert refunds.post_due(most=100, at=SOON) == 3
+    steps.settle(campaign_id)
+    steps.verify()
+
+
+def test_a_report_after_the_horizon_still_counts(shop: Shop, steps: Steps) -> None:
+    campaign_id = make_campaign(shop)
+    steps.send()
+    _poll(shop, {}, at=AT + timedelta(seconds=61))
+    refs = _refs()
+    _push(shop, _report(refs[0], Outcome.BLOCKED), _report(refs[1], Outcome.UNDELIVERED))
+
+    assert _outcomes(campaign_id)[:3] == ["blocked", "undelivered", "expired"]
+    assert scalar("SELECT count(*) FROM outbox_refund") == 1
+    steps.settle(campaign_id)
+    steps.verify()
+
+
+def test_strangers_are_looked_for_ever_more_rarely_and_keep_nobody_waiting(shop: Shop, steps: Steps) -> None:
+    make_campaign(shop)
+    batches = steps.mark(steps.claim())
+    _push(shop, *[_report(f"stranger{number}", Outcome.BLOCKED) for number in range(20)])
+    own = _report(f"ref{batches[0].recipients[0].message_id}", Outcome.DELIVERED)
+    looks = []
+    for seconds in range(0, 40):
+        if seconds == 20:
+            _push(shop, own)
+            steps.record(batches)
+        with transaction():
+            looks.append(reports.match_again(most=100, at=SOON + timedelta(seconds=seconds)))
+
+    assert [second for second, count in enumerate(looks) if count >= 20] == [0, 1, 2, 4, 8, 16, 32]
+    assert scalar("SELECT count(outcome) FROM outbox_message") == 1
+    with transaction():
+        reports.match_again(most=100, at=SOON + timedelta(hours=73))
+    assert scalar("SELECT count(*) FROM outbox_report_unmatched") == 0
+
+
+def test_a_report_that_decides_nothing_waits_for_nothing(shop: Shop, steps: Steps) -> None:
+    _push(shop, _report("stranger", None))
+
+    assert scalar("SELECT count(*) FROM outbox_report_unmatched") == 0
+    assert scalar("SELECT count(*) FROM outbox_report") == 1
+
+
 def test_a_report_may_overtake_the_answer_to_its_submit(shop: Shop, steps: Steps) -> None:
     campaign_id = make_campaign(shop)
     batches = steps.mark(steps.claim())

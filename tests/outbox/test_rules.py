@@ -4,8 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sms.operators.rules import Capability
-from sms.outbox.rules import Fate, IdRun, fate_of_absent, next_poll, refund_due_at, runs
+from sms.operators.rules import Capability, Outcome
+from sms.outbox.rules import (
+    OVERRULABLE,
+    REPORTED,
+    Fate,
+    IdRun,
+    fate_of_absent,
+    next_poll,
+    refund_due_at,
+    runs,
+    stands_over,
+)
 
 SENT = datetime(2026, 11, 23, tzinfo=UTC)
 PLAN = [60, 180, 600]
@@ -77,3 +87,27 @@ def test_neighbouring_batches_are_read_as_one_range() -> None:
         IdRun(50_000, 50_099, (9,)),
     ]
     assert runs([]) == []
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier", "holds"),
+    [
+        (Outcome.DELIVERED, Outcome.BLOCKED, True),
+        (Outcome.DELIVERED, Outcome.EXPIRED, True),
+        (Outcome.BLOCKED, Outcome.DELIVERED, False),
+        (Outcome.BLOCKED, Outcome.UNDELIVERED, True),
+        (Outcome.UNDELIVERED, Outcome.BLOCKED, False),
+        (Outcome.UNDELIVERED, Outcome.UNDELIVERED, False),
+        (Outcome.UNDELIVERED, Outcome.EXPIRED, True),
+        (Outcome.EXPIRED, Outcome.UNDELIVERED, False),
+        (Outcome.DELIVERED, Outcome.REFUSED, False),  # what was never charged stays so
+        (Outcome.DELIVERED, Outcome.CANCELLED, False),
+        (Outcome.REFUSED, Outcome.EXPIRED, False),
+    ],
+)
+def test_of_two_reports_the_one_that_says_more_holds(later: Outcome, earlier: Outcome, holds: bool) -> None:
+    assert stands_over(later, earlier) == holds
+
+
+def test_every_outcome_a_report_may_state_has_its_strength() -> None:
+    assert OVERRULABLE | {Outcome.DELIVERED} == REPORTED

@@ -1,7 +1,7 @@
 """What a report comes to: the outcome of a message, counted on its batch, and the refund that follows by rule."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -12,7 +12,7 @@ from sms.core.db import execute, row, rows
 from sms.core.money import share
 from sms.operators.rules import Outcome
 from sms.outbox.operations.counters import add_to_batches, lock_batches, touch
-from sms.outbox.rules import refund_due_at
+from sms.outbox.rules import OVERRULABLE, WEAKEST, refund_due_at, stands_over
 
 # One HOT update a message in its life. A report for a message that has its outcome changes nothing here.
 _APPLY = """
@@ -22,12 +22,10 @@ WHERE m.id = n.id AND m.id BETWEEN :low AND :high AND m.outcome IS NULL
 RETURNING m.id, m.batch_id, m.campaign_id, m.account_id, m.line_id, m.network_id, m.price_mrial, m.cost_mrial, n.outcome
 """
 
-# Delivered may overrule a failure, never the other way; once the refund is posted, it stays and the conflict is
-# counted.
+# What is reported later may say more, never less; once the refund is posted, it stays and the conflict is counted.
 _FAILED = """
 SELECT id, batch_id, campaign_id, outcome::text AS earlier FROM outbox_message
-WHERE id = ANY(:ids) AND id BETWEEN :low AND :high
-  AND outcome IN ('undelivered', 'not_in_network', 'blocked', 'filtered', 'out_of_hours', 'expired')
+WHERE id = ANY(:ids) AND id BETWEEN :low AND :high AND outcome::text = ANY(:weaker)
 ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -37,8 +35,10 @@ SELECT message_id, transfer_id FROM outbox_refund WHERE message_id = ANY(:ids) O
 """
 
 _OVERRULE = """
-UPDATE outbox_message SET outcome = 'delivered', final_at = :at, code = NULL
-WHERE id = ANY(:ids) AND id BETWEEN :low AND :high
+UPDATE outbox_message m SET outcome = CAST(n.outcome AS outbox_outcome), code = n.code, final_at = :at
+FROM unnest(CAST(:ids AS bigint[]), CAST(:outcomes AS text[]), CAST(:codes AS text[])) AS n (id, outcome, code)
+WHERE m.id = n.id AND m.id BETWEEN :low AND :high
+RETURNING m.id, m.batch_id, m.campaign_id, m.account_id, m.line_id, m.network_id, m.price_mrial, m.cost_mrial, n.outcome
 """
 
 _FORGET_REFUNDS = """
@@ -62,11 +62,7 @@ class Final:
 def apply(finals: Sequence[Final], *, at: datetime) -> list[int]:
     """Give messages their outcome, count it, and note the refunds that follow by rule; returns the ids of those it
     was news to."""
-    first: dict[int, Final] = {}
-    for final in finals:
-        # Two reports of one message in a set: delivered wins, else the first.
-        if final.message_id not in first or final.outcome is Outcome.DELIVERED:
-            first[final.message_id] = final
+    first = _strongest(finals)
     if not first:
         return []
     ids = sorted(first)
@@ -85,27 +81,53 @@ def apply(finals: Sequence[Final], *, at: datetime) -> list[int]:
     return [message.id for message in ended]
 
 
+def _strongest(finals: Iterable[Final]) -> dict[int, Final]:
+    """By message id, of several reports of one message the one that says most: whatever came first, the end is one."""
+    found: dict[int, Final] = {}
+    for final in finals:
+        known = found.get(final.message_id)
+        if known is None or stands_over(final.outcome, known.outcome):
+            found[final.message_id] = final
+    return found
+
+
 def overrule(finals: Sequence[Final], *, at: datetime) -> int:
-    """Let *delivered* stand over a failure that was reported before; returns how many messages changed."""
-    ids = sorted({final.message_id for final in finals if final.outcome is Outcome.DELIVERED})
-    if not ids:
+    """Let what says more stand over a failure that was reported before; returns how many messages changed."""
+    said = _strongest(final for final in finals if final.outcome is not WEAKEST)
+    if not said:
         return 0
-    failed = rows(_FAILED, ids=ids, low=ids[0], high=ids[-1])
+    ids = sorted(said)
+    failed = rows(_FAILED, ids=ids, low=ids[0], high=ids[-1], weaker=[str(outcome) for outcome in OVERRULABLE])
+    failed = [each for each in failed if stands_over(said[each.id].outcome, Outcome(each.earlier))]
     lock_batches(message.batch_id for message in failed)
     refunds = rows(_REFUNDS, ids=[message.id for message in failed])
     paid = {refund.message_id for refund in refunds if refund.transfer_id is not None}
     changed = [message for message in failed if message.id not in paid]
-    if not changed:
-        return 0
-    execute(_OVERRULE, ids=[message.id for message in changed], low=ids[0], high=ids[-1], at=at)
-    counted: Counter[tuple[int, Outcome]] = Counter()
-    for message in changed:
-        counted[message.batch_id, Outcome.DELIVERED] += 1
-        counted[message.batch_id, Outcome(message.earlier)] -= 1
-    add_to_batches(counted)
-    execute(_FORGET_REFUNDS, ids=[message.id for message in changed])
-    touch({message.campaign_id for message in changed})
+    if changed:
+        _change([said[message.id] for message in changed], changed, at=at)
     return len(changed)
+
+
+def _change(finals: Sequence[Final], earlier: Sequence[Any], *, at: datetime) -> None:
+    """Give messages another outcome than `earlier`, with its counts and its refund in place of the old ones."""
+    ids = [final.message_id for final in finals]
+    changed = rows(
+        _OVERRULE,
+        ids=ids,
+        outcomes=[str(final.outcome) for final in finals],
+        codes=[final.code or None for final in finals],
+        low=ids[0],
+        high=ids[-1],
+        at=at,
+    )
+    counted: Counter[tuple[int, Outcome]] = Counter()
+    for before, final in zip(earlier, finals, strict=True):
+        counted[before.batch_id, final.outcome] += 1
+        counted[before.batch_id, Outcome(before.earlier)] -= 1
+    add_to_batches(counted)
+    execute(_FORGET_REFUNDS, ids=ids)
+    note_refunds([message for message in changed if message.outcome != Outcome.DELIVERED], at=at)
+    touch({message.campaign_id for message in changed})
 
 
 @lru_cache(maxsize=1024)

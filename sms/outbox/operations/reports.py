@@ -1,7 +1,7 @@
 """Delivery reports: stored raw first, then applied in sets — forward only, idempotent, in any order."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from sms.outbox.operations.outcomes import Final, apply, overrule
 from sms.outbox.rules import next_poll, runs
 
 UNMATCHED_HOURS = 72
+MOST_REPORTS = 20_000  # applied in one transaction
 
 _CLAIM_POLLS = """
 WITH due AS (
@@ -40,6 +41,28 @@ FROM outbox_report r
 LEFT JOIN outbox_submission s ON r.message_id IS NULL AND s.gateway_id = r.gateway_id
     AND s.operator_ref = r.operator_ref
 WHERE r.set_id = ANY(:set_ids) AND r.set_id BETWEEN :low AND :high
+"""
+
+# Each look at a report that nobody knows comes after as long a wait as it has waited so far, at most an hour.
+_MATCH_AGAIN = """
+WITH due AS (
+    SELECT gateway_id, operator_ref, code, outcome, received_at FROM outbox_report_unmatched
+    WHERE next_at <= :at ORDER BY next_at LIMIT :most FOR UPDATE SKIP LOCKED
+), matched AS (
+    SELECT DISTINCT ON (d.gateway_id, d.operator_ref, d.code) d.*, s.message_id
+    FROM due d LEFT JOIN outbox_submission s ON s.gateway_id = d.gateway_id AND s.operator_ref = d.operator_ref
+), gone AS (
+    DELETE FROM outbox_report_unmatched u USING matched m
+    WHERE m.message_id IS NOT NULL
+      AND (u.gateway_id, u.operator_ref, u.code) = (m.gateway_id, m.operator_ref, m.code)
+), later AS (
+    UPDATE outbox_report_unmatched u
+    SET next_at = CAST(:at AS timestamptz) + least(
+        interval '1 hour', greatest(interval '1 second', CAST(:at AS timestamptz) - u.received_at))
+    FROM matched m
+    WHERE m.message_id IS NULL AND (u.gateway_id, u.operator_ref, u.code) = (m.gateway_id, m.operator_ref, m.code)
+)
+SELECT message_id, outcome::text AS outcome, code FROM matched
 """
 
 
@@ -114,7 +137,7 @@ def record_poll(
         [Final(message.message_id, report.outcome, report.code) for message, report in final if report.outcome], at=at
     )
     if set_id is not None:
-        _set_applied(set_id, applied=len(ended), conflicts=0, at=at)
+        _sets_applied({set_id: (len(ended), 0)}, at=at)
     _plan_next(poll, ended=frozenset(ended), unasked=unasked, plan=plan, at=at)
     touch({batch.campaign_id for batch in poll.batches})
 
@@ -197,16 +220,18 @@ _NULL = "\\N"
 
 
 def apply_waiting(*, most: int, at: datetime) -> int:
-    """Apply the oldest sets that nobody has applied yet; returns how many sets that were."""
-    sets = rows(
-        "SELECT id FROM outbox_report_set WHERE applied_at IS NULL ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED",
+    """Apply the oldest sets that nobody has applied yet, one at least and together about `MOST_REPORTS` reports;
+    returns how many sets that were."""
+    waiting = rows(
+        "SELECT id, report_count FROM outbox_report_set WHERE applied_at IS NULL ORDER BY id LIMIT :most"
+        " FOR UPDATE SKIP LOCKED",
         most=most,
     )
-    if not sets:
+    set_ids = _taken(waiting)
+    if not set_ids:
         return 0
-    set_ids = [found.id for found in sets]
     matched = rows(_MATCH, set_ids=set_ids, low=set_ids[0], high=set_ids[-1])
-    _keep_unmatched([report for report in matched if report.message_id is None], at=at)
+    _keep_unmatched([report for report in matched if report.message_id is None and report.outcome], at=at)
     final = [
         Final(report.message_id, Outcome(report.outcome), report.code)
         for report in matched
@@ -215,19 +240,32 @@ def apply_waiting(*, most: int, at: datetime) -> int:
     ended = set(apply(final, at=at))
     overruled = overrule([each for each in final if each.message_id not in ended], at=at)
     per_set = Counter(report.set_id for report in matched if report.message_id in ended)
-    for set_id in set_ids:
-        _set_applied(set_id, applied=per_set[set_id], conflicts=overruled if set_id == set_ids[0] else 0, at=at)
-    return len(sets)
+    _sets_applied({set_id: (per_set[set_id], overruled if set_id == set_ids[0] else 0) for set_id in set_ids}, at=at)
+    return len(set_ids)
 
 
-def _set_applied(set_id: int, *, applied: int, conflicts: int, at: datetime) -> None:
+def _taken(waiting: Sequence[Any]) -> list[int]:
+    set_ids: list[int] = []
+    count = 0
+    for found in waiting:
+        count += found.report_count
+        if set_ids and count > MOST_REPORTS:
+            break
+        set_ids.append(found.id)
+    return set_ids
+
+
+def _sets_applied(counts: Mapping[int, tuple[int, int]], *, at: datetime) -> None:
+    """Mark sets as applied, each with how many messages it ended and how many outcomes it overruled."""
     execute(
-        "UPDATE outbox_report_set SET applied_at = :at, applied_count = :applied, conflict_count = :conflicts "
-        "WHERE id = :id",
+        """UPDATE outbox_report_set s SET applied_at = :at, applied_count = n.applied, conflict_count = n.conflicts
+           FROM unnest(CAST(:ids AS bigint[]), CAST(:applied AS int[]), CAST(:conflicts AS int[])) AS n (id, applied,
+           conflicts)
+           WHERE s.id = n.id""",
+        ids=list(counts),
+        applied=[applied for applied, _ in counts.values()],
+        conflicts=[conflicts for _, conflicts in counts.values()],
         at=at,
-        applied=applied,
-        conflicts=conflicts,
-        id=set_id,
     )
 
 
@@ -235,8 +273,9 @@ def _keep_unmatched(reports: Sequence[Any], *, at: datetime) -> None:
     """A report may overtake the answer to its own submit: it waits, and is looked at again, for 72 hours."""
     if reports:
         execute(
-            """INSERT INTO outbox_report_unmatched (gateway_id, operator_ref, code, outcome, reported_at, received_at)
-               SELECT n.gateway_id, n.ref, n.code, CAST(n.outcome AS outbox_outcome), n.reported_at, :at
+            """INSERT INTO outbox_report_unmatched (gateway_id, operator_ref, code, outcome, reported_at, received_at,
+                   next_at)
+               SELECT n.gateway_id, n.ref, n.code, CAST(n.outcome AS outbox_outcome), n.reported_at, :at, :at
                FROM unnest(CAST(:gateways AS int[]), CAST(:refs AS text[]), CAST(:codes AS text[]),
                CAST(:outcomes AS text[]),
                            CAST(:moments AS timestamptz[])) AS n (gateway_id, ref, code, outcome, reported_at)
@@ -251,19 +290,14 @@ def _keep_unmatched(reports: Sequence[Any], *, at: datetime) -> None:
 
 
 def match_again(*, most: int, at: datetime) -> int:
-    """Apply unmatched reports whose message has been found meanwhile; forget those older than 72 hours."""
-    found = rows(
-        """DELETE FROM outbox_report_unmatched u USING outbox_submission s
-           WHERE s.gateway_id = u.gateway_id AND s.operator_ref = u.operator_ref
-             AND (u.gateway_id, u.operator_ref, u.code) IN (
-                 SELECT gateway_id, operator_ref, code FROM outbox_report_unmatched ORDER BY received_at LIMIT :most)
-           RETURNING s.message_id, u.outcome::text AS outcome, u.code""",
-        most=most,
-    )
+    """Apply unmatched reports whose message has been found meanwhile, forget those older than 72 hours; returns how
+    many were looked at."""
+    looked_at = rows(_MATCH_AGAIN, most=most, at=at)
+    found = [report for report in looked_at if report.message_id is not None]
     final = [Final(report.message_id, Outcome(report.outcome), report.code) for report in found if report.outcome]
     ended = set(apply(final, at=at))
     overrule([each for each in final if each.message_id not in ended], at=at)
     execute(
         "DELETE FROM outbox_report_unmatched WHERE received_at < :before", before=at - timedelta(hours=UNMATCHED_HOURS)
     )
-    return len(found)
+    return len(looked_at)

@@ -19,6 +19,10 @@ _LOOKUPS = """
 SELECT g.id FROM operators_gateway g WHERE EXISTS (
     SELECT FROM outbox_unknown u WHERE u.gateway_id = g.id AND u.next_lookup_at <= clock_timestamp())
 """
+_REPORTS = """
+SELECT EXISTS (SELECT FROM outbox_report_set WHERE applied_at IS NULL)
+    OR EXISTS (SELECT FROM outbox_report_unmatched WHERE next_at <= :at)
+"""
 
 
 def sweep(*, at: datetime) -> None:
@@ -30,7 +34,7 @@ def sweep(*, at: datetime) -> None:
         ring(Job.POLL_REPORTS, queue=reports_queue(gateway.id), gateway_id=gateway.id)
     for gateway in rows(_LOOKUPS):
         ring(Job.LOOK_UP_UNKNOWN, queue=reports_queue(gateway.id), gateway_id=gateway.id)
-    if scalar("SELECT 1 FROM outbox_report_set WHERE applied_at IS NULL LIMIT 1"):
+    if scalar(_REPORTS, at=at):
         ring(Job.APPLY_REPORTS, queue=GENERAL_QUEUE)
     if refunds.is_due(at=at):
         ring(Job.POST_REFUNDS, queue=GENERAL_QUEUE)
@@ -44,5 +48,3 @@ def keep_house(*, at: datetime) -> None:
     """Partitions for the coming months; every open campaign is settled again now and then, whatever mark was lost."""
     scalar("SELECT outbox_make_periods(CAST(:at AS timestamptz) + interval '3 months')", at=at)
     execute("UPDATE outbox_campaign SET is_dirty = true WHERE closed_at IS NULL AND NOT is_dirty")
-    if scalar("SELECT 1 FROM outbox_report_unmatched LIMIT 1"):
-        ring(Job.APPLY_REPORTS, queue=GENERAL_QUEUE)
