@@ -11,6 +11,7 @@ from urllib.error import HTTPError
 
 import pytest
 
+from deploy.programs import simulator_command
 from tests.simulator.running import ROOT, RunningSimulator, authorization
 
 V2 = "/3000/api/http/sms/v2"
@@ -154,6 +155,20 @@ def test_controls_from_the_command_line(simulator: RunningSimulator) -> None:
     assert simulator.call("/control/3000")["is_silent"] is True
     assert subprocess.run([*words, "speed=1"], cwd=ROOT, capture_output=True, check=False).returncode == 1
     assert subprocess.run([*words, "speed"], cwd=ROOT, capture_output=True, check=False).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "port"), [({"SIMULATOR_SMPP_URL": "smpp://127.0.0.1:2776"}, "2776"), ({"SIMULATOR_SMPP_URL": ""}, "0")]
+)
+def test_the_launcher_starts_it_on_both_its_ports(settings: dict[str, str], port: str, tmp_path: Path) -> None:
+    words = simulator_command({"VAR_DIR": str(tmp_path)} | settings, 9105)
+    assert words[words.index("--port") + 1] == "9105"
+    assert words[words.index("--smpp-port") + 1] == port
+
+
+def test_an_own_port_is_for_those_that_speak_http(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "sms.simulator", "--dir", str(tmp_path), "--own-port", "1000=0"]
+    assert subprocess.run(words, cwd=ROOT, capture_output=True, check=False).returncode == 2
 
 
 def test_the_truth_is_told(simulator: RunningSimulator) -> None:
