@@ -73,6 +73,8 @@ class Gateway(Model):
     credit_mrial: Mapped[Big | None]
     credit_checked_at: Mapped[Moment | None]
     settings: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    per_second: Mapped[float | None] = mapped_column(REAL)
+    credit_alert_mrial: Mapped[Big | None]
     push_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     push_made_at: Mapped[Moment | None]
     push_addresses: Mapped[list[str]] = mapped_column(ARRAY(Text))

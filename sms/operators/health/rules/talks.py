@@ -1,0 +1,106 @@
+"""What a talk with an operator comes to, and how many of them are counted together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import accumulate
+from typing import NamedTuple
+
+from sms.core.errors import SmsError
+from sms.operators.contract import Refused
+
+
+class TalkKind(StrEnum):
+    """What a talk was for; only sends decide about the breaker."""
+
+    SEND = "send"
+    ASK = "ask"
+
+
+class Verdict(StrEnum):
+    """What a talk says of the operator's health."""
+
+    ANSWERED = "answered"  # also a refusal: it is there
+    FAILED = "failed"  # no connection, no answer in time, or something no operator says
+    THROTTLED = "throttled"  # it is there, and wants less
+
+
+class Talk(NamedTuple):
+    """One request and its end; only a talk marked as the trial decides about a breaker that is half open."""
+
+    verdict: Verdict
+    seconds: float
+    submitted: int = 0  # messages it accepted
+    is_retry: bool = False
+    is_trial: bool = False
+
+
+def verdict_of(error: SmsError | None) -> Verdict:
+    """The verdict on a talk that ended with this error; business errors are answers."""
+    if error is None:
+        return Verdict.ANSWERED
+    if isinstance(error, Refused):
+        return Verdict.ANSWERED if error.retry_after_seconds is None else Verdict.THROTTLED
+    return Verdict.FAILED
+
+
+# A coarse histogram of latencies: a talk of at most so many milliseconds falls into the bucket.
+BOUNDS_MS = (50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 204_800)
+
+
+def bucket_of(seconds: float) -> int:
+    """The place of a latency in a histogram."""
+    return next((place for place, bound in enumerate(BOUNDS_MS) if seconds * 1000 <= bound), len(BOUNDS_MS) - 1)
+
+
+def percentile_ms(histogram: Sequence[int], share: float) -> int | None:
+    """The latency that `share` of the talks did not exceed, within its bucket reckoned evenly; None of no talks."""
+    wanted = sum(histogram) * share
+    if not wanted:
+        return None
+    for place, upto in enumerate(accumulate(histogram)):
+        if upto >= wanted:
+            low = BOUNDS_MS[place - 1] if place else 0
+            inside = 1 - (upto - wanted) / histogram[place]
+            return round(low + inside * (BOUNDS_MS[place] - low))
+    return None
+
+
+def summed(histograms: Sequence[Sequence[int]]) -> list[int]:
+    """Several histograms as one."""
+    return [sum(counts) for counts in zip(*histograms, strict=True)] if histograms else [0] * len(BOUNDS_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Talks counted together."""
+
+    calls: int
+    failures: int
+    throttles: int
+    retries: int
+    submitted: int
+    latency_ms: int
+    histogram: Sequence[int]
+
+
+def tally(talks: Sequence[Talk]) -> Tally:
+    """Count talks."""
+    histogram = [0] * len(BOUNDS_MS)
+    for talk in talks:
+        histogram[bucket_of(talk.seconds)] += 1
+    return Tally(
+        calls=len(talks),
+        failures=sum(talk.verdict is Verdict.FAILED for talk in talks),
+        throttles=sum(talk.verdict is Verdict.THROTTLED for talk in talks),
+        retries=sum(talk.is_retry for talk in talks),
+        submitted=sum(talk.submitted for talk in talks),
+        latency_ms=round(sum(talk.seconds for talk in talks) * 1000),
+        histogram=histogram,
+    )
+
+
+def minute_of(moment: datetime) -> datetime:
+    """The beginning of a moment's minute."""
+    return moment.replace(second=0, microsecond=0)
