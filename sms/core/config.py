@@ -31,6 +31,7 @@ class Settings:
     port: int = 8000
     public_url: str = "http://127.0.0.1:8000"
     simulator_url: str = ""  # empty where no simulator runs
+    simulator_smpp_url: str = ""  # where it speaks SMPP
     queue_prefix: str = "payamgah-"
     log_level: str = "INFO"
     proxy_hops: int = 0  # how many reverse proxies of our own stand before the web server
@@ -62,6 +63,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         port=port,
         public_url=environ.get("PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/"),
         simulator_url=environ.get("SIMULATOR_URL", "").rstrip("/"),
+        simulator_smpp_url=environ.get("SIMULATOR_SMPP_URL", "").rstrip("/"),
         queue_prefix=environ.get("QUEUE_PREFIX", "payamgah-"),
         log_level=environ.get("LOG_LEVEL", "INFO").upper(),
         proxy_hops=int(environ.get("PROXY_HOPS", "0")),
@@ -86,6 +88,7 @@ def _problems(environ: Mapping[str, str]) -> list[str]:
         "PORT must be a number from 1 to 65535": lambda text: text.isdecimal() and 0 < int(text) <= 65535,  # noqa: PLR2004
         "PUBLIC_URL must start with http:// or https://": _starts("http://", "https://"),
         "SIMULATOR_URL must be empty or start with http://": lambda text: not text or text.startswith("http://"),
+        "SIMULATOR_SMPP_URL must be empty or start with smpp://": lambda text: not text or text.startswith("smpp://"),
         "PROXY_HOPS must be a number from 0 to 9": lambda text: text.isdecimal() and len(text) == 1,
         f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}": lambda text: text.upper() in LOG_LEVELS,
     }

@@ -55,6 +55,7 @@ def test_missing_setting_is_named(name: str) -> None:
         ("SIMULATOR_URL", "127.0.0.1:8100"),
         ("LOG_LEVEL", "loud"),
         ("PROXY_HOPS", "all"),
+        ("SIMULATOR_SMPP_URL", "http://127.0.0.1:2775"),
     ],
 )
 def test_senseless_setting_is_named(name: str, value: str) -> None:
