@@ -16,7 +16,7 @@ from sms.core.db import release, transaction
 from sms.core.errors import NotFound
 from sms.core.text import N_
 from sms.dashboard import operations, queries
-from sms.dashboard.rules import CUSTOMER, DEMO_BODY, OPERATORS, demo_recipients
+from sms.dashboard.rules import CUSTOMER, DEMO_BODY, OPERATORS, Simulator, demo_recipients
 from sms.lines.queries import usable_line_by_number
 from sms.outbox.intake import operations as intake
 from sms.outbox.intake import queries as drafts
@@ -37,7 +37,10 @@ def sample_data(as_json: bool) -> None:
     chosen = settings()
     with refusals(), transaction():
         is_new = operations.make_sample(
-            mode=chosen.mode, simulator_url=chosen.simulator_url, seal_key=chosen.seal_key, at=clock.now()
+            mode=chosen.mode,
+            simulator=Simulator(chosen.simulator_url, chosen.simulator_smpp_url),
+            seal_key=chosen.seal_key,
+            at=clock.now(),
         )
     tell({"sample_data": "made" if is_new else "there already"}, as_json)
 

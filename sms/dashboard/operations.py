@@ -21,6 +21,7 @@ from sms.dashboard.rules import (
     RESELLER,
     SampleOperator,
     SamplePerson,
+    Simulator,
 )
 from sms.ledger import operations as ledger
 from sms.lines import operations as lines
@@ -34,23 +35,27 @@ from sms.operators.rules import GatewaySettings, OnAbsent, SaleMode
 _MCI = "mci"
 
 
-def make_sample(*, mode: str, simulator_url: str, seal_key: str, at: datetime) -> bool:
+def make_sample(*, mode: str, simulator: Simulator, seal_key: str, at: datetime) -> bool:
     """Make the sample data, or, where it is made already, only follow the simulator to its new address.
 
     Returns whether it was made. Raises Refusal unless this installation was started for sample data.
     """
-    if mode != "sample" or not simulator_url:
+    if mode != "sample" or not simulator.url:
         raise Refusal(N_("Sample data belongs only into an installation that was started with sample data."))
     if _is_made():
-        _follow_simulator(simulator_url=simulator_url, seal_key=seal_key, at=at)
+        _follow_simulator(simulator=simulator, seal_key=seal_key, at=at)
         return False
     account_ids = _make_people(at=at)
     contacts.opt_out(
         account_id=account_ids[CUSTOMER.username], recipients=OPTED_OUT, line_id=None, reason="نمونه", at=at
     )
-    for sample in OPERATORS:
-        _make_operator(sample, account_ids, simulator_url=simulator_url, seal_key=seal_key, at=at)
+    for sample in _offered(simulator):
+        _make_operator(sample, account_ids, simulator=simulator, seal_key=seal_key, at=at)
     return True
+
+
+def _offered(simulator: Simulator) -> list[SampleOperator]:
+    return [sample for sample in OPERATORS if sample.address(simulator)]
 
 
 def _is_made() -> bool:
@@ -61,18 +66,18 @@ def _is_made() -> bool:
     return True
 
 
-def _follow_simulator(*, simulator_url: str, seal_key: str, at: datetime) -> None:
+def _follow_simulator(*, simulator: Simulator, seal_key: str, at: datetime) -> None:
     """The simulator's port may be another one at each start."""
     known = {gateway.name: gateway for gateway in operator_queries.gateways()}
-    for sample in OPERATORS:
+    for sample in _offered(simulator):
         gateway = known.get(sample.gateway_name)
-        if gateway is None or gateway.base_url == sample.address(simulator_url):
+        if gateway is None or gateway.base_url == sample.address(simulator):
             continue
         operators.change_gateway(
             gateway_id=gateway.id,
             settings=GatewaySettings(
                 name=gateway.name,
-                base_url=sample.address(simulator_url),
+                base_url=sample.address(simulator),
                 batch_size=gateway.batch_size,
                 concurrency=gateway.concurrency,
                 timeout_seconds=gateway.timeout_seconds,
@@ -83,7 +88,7 @@ def _follow_simulator(*, simulator_url: str, seal_key: str, at: datetime) -> Non
                 lookup_after_seconds=gateway.lookup_after_seconds,
                 on_absent=OnAbsent(gateway.on_absent),
             ),
-            credentials=sample.credentials,
+            credentials=sample.speech.credentials,
             seal_key=seal_key,
             by=PANEL,
             at=at,
@@ -122,16 +127,16 @@ def _make_person(person: SamplePerson, parent_id: int | None, *, at: datetime) -
 
 
 def _make_operator(
-    sample: SampleOperator, account_ids: dict[str, int], *, simulator_url: str, seal_key: str, at: datetime
+    sample: SampleOperator, account_ids: dict[str, int], *, simulator: Simulator, seal_key: str, at: datetime
 ) -> None:
     operator_id = operators.add_operator(
         code=sample.code, names=sample.names, colour=sample.colour, sale_mode=SaleMode.SINGLE, by=PANEL, at=at
     )
     gateway_id = operators.add_gateway(
         operator_id=operator_id,
-        adapter="magfa",
-        settings=_settings(sample, simulator_url),
-        credentials=sample.credentials,
+        adapter=sample.speech.adapter,
+        settings=_settings(sample, simulator),
+        credentials=sample.speech.credentials,
         seal_key=seal_key,
         by=PANEL,
         at=at,
@@ -154,10 +159,10 @@ def _make_operator(
     _make_prices(sample, operator_id, at=at)
 
 
-def _settings(sample: SampleOperator, simulator_url: str) -> GatewaySettings:
+def _settings(sample: SampleOperator, simulator: Simulator) -> GatewaySettings:
     return GatewaySettings(
         name=sample.gateway_name,
-        base_url=sample.address(simulator_url),
+        base_url=sample.address(simulator),
         batch_size=100,
         concurrency=sample.concurrency,
         timeout_seconds=4.0,
@@ -167,6 +172,7 @@ def _settings(sample: SampleOperator, simulator_url: str) -> GatewaySettings:
         report_horizon_seconds=REPORT_HORIZON_SECONDS,
         lookup_after_seconds=5.0,
         on_absent=OnAbsent.RESEND,  # the simulator knows at once what it took
+        own=sample.speech.own or None,
     )
 
 

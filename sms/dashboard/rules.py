@@ -1,7 +1,9 @@
 """What the sample data consists of, and whom a demo campaign is sent to. Plain Python."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from sms.accounts.rules import AccountKind
 from sms.core.money import MRIAL_PER_RIAL
@@ -33,6 +35,29 @@ OPTED_OUT = (989199999901, 989199999902, 989199999903)  # of the customer
 
 
 @dataclass(frozen=True, slots=True)
+class Simulator:
+    """Where the simulated operators are; `smpp_url` is empty where none of them speaks SMPP."""
+
+    url: str
+    smpp_url: str = ""
+
+
+class Speech(NamedTuple):
+    """How an operator of the sample data is spoken to: adapter, address behind the simulator's, credentials, own
+    settings. They open nothing but the simulator."""
+
+    adapter: str
+    path: str
+    credentials: Mapping[str, str]
+    own: Mapping[str, object] = MappingProxyType({})
+
+
+def _magfa(code: str) -> Speech:
+    credentials = {"username": "payamgah", "domain": "sample", "password": f"sample-{code}"}
+    return Speech("magfa", f"/{code}/api/http/sms/v2/", credentials)
+
+
+@dataclass(frozen=True, slots=True)
 class SampleOperator:
     """An operator of the sample data, simulated: its gateway, its lines and what a Persian part costs there.
 
@@ -40,6 +65,7 @@ class SampleOperator:
     """
 
     code: str
+    speech: Speech
     names: tuple[str, str]
     colour: str
     gateway_name: str
@@ -52,14 +78,9 @@ class SampleOperator:
     line_owner: str
     line_alias: str
 
-    @property
-    def credentials(self) -> dict[str, str]:
-        """What the simulator asks for; opens nothing else."""
-        return {"username": "payamgah", "domain": "sample", "password": f"sample-{self.code}"}
-
-    def address(self, simulator_url: str) -> str:
-        """Where the simulator speaks for this operator."""
-        return f"{simulator_url}/{self.code}/api/http/sms/v2/"
+    def address(self, simulator: Simulator) -> str:
+        """Where the simulator speaks for this operator; empty where it does not."""
+        return simulator.url + self.speech.path if self.speech.path else simulator.smpp_url
 
     def prices(self) -> Iterator[tuple[str, bool, int, int]]:
         """(language, only for MCI, price, cost) of a part, in milli-rial: Latin × 2.5, other networks × 1.1."""
@@ -74,6 +95,7 @@ class SampleOperator:
 OPERATORS = (
     SampleOperator(
         code="3000",
+        speech=_magfa("3000"),
         names=("مگفا", "Magfa"),
         colour="azure",
         gateway_name="مگفا (شبیه‌ساز)",
@@ -88,6 +110,7 @@ OPERATORS = (
     ),
     SampleOperator(
         code="2000",
+        speech=_magfa("2000"),
         names=("آتیه داده‌پرداز", "Atieh Dadeh Pardaz"),
         colour="orange",
         gateway_name="آتیه داده‌پرداز (شبیه‌ساز)",
@@ -99,6 +122,21 @@ OPERATORS = (
         dedicated_line="2000330044",
         line_owner=RESELLER.username,
         line_alias="خط نمایندگی",
+    ),
+    SampleOperator(
+        code="5000",
+        speech=Speech("kavenegar", "/5000/v1/", {"api_key": "sample-5000"}),
+        names=("ارمغان", "Armaghan"),
+        colour="green",
+        gateway_name="ارمغان (شبیه‌ساز)",
+        concurrency=4,
+        public_line="50004505",
+        price_mrial=1_180 * MRIAL_PER_RIAL,
+        cost_mrial=900 * MRIAL_PER_RIAL,
+        refunds_not_in_network=False,
+        dedicated_line="5000771205",
+        line_owner=CUSTOMER.username,
+        line_alias="خط باشگاه",
     ),
 )
 

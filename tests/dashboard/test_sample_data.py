@@ -12,7 +12,7 @@ from sms.core.config import Settings, use
 from sms.core.db import rows, scalar, transaction
 from sms.core.seal import unseal
 from sms.dashboard.operations import make_sample
-from sms.dashboard.rules import CUSTOMER, OPERATORS, demo_recipients
+from sms.dashboard.rules import CUSTOMER, OPERATORS, Simulator, demo_recipients
 from sms.ledger.queries import balance
 from sms.lines.queries import usable_lines
 from sms.operators.queries import any_gateway, gateways, networks
@@ -55,7 +55,7 @@ def test_the_customer_can_send_at_once(app: Flask, sample_mode: Settings) -> Non
     customer = user_by_name(CUSTOMER.username)
     lines = {line.number: line for line in usable_lines(customer.account_id)}
     assert balance(customer.account_id) == CUSTOMER.money_mrial
-    assert set(lines) == {"30004505", "20004505", "3000771201"}
+    assert set(lines) == {"30004505", "20004505", "50004505", "3000771201", "5000771205"}
 
     for line in lines.values():
         prices = price_list(line_id=line.id, operator_id=line.operator_id, at=clock.now())
@@ -98,10 +98,10 @@ def test_gateways_follow_the_simulator_to_its_new_address(app: Flask, sample_mod
     use(replace(sample_mode, simulator_url="http://127.0.0.1:7777"))
     assert _run(app, "sample-data")[0] == 0
     for gateway in gateways():
-        assert gateway.base_url == f"http://127.0.0.1:7777/{gateway.operator_code}/api/http/sms/v2/"
-        sealed = any_gateway(gateway.id).credentials_sealed
         sample = next(sample for sample in OPERATORS if sample.code == gateway.operator_code)
-        assert unseal(bytes(sealed), seal_key=sample_mode.seal_key) == sample.credentials
+        assert gateway.base_url == f"http://127.0.0.1:7777{sample.speech.path}"
+        sealed = any_gateway(gateway.id).credentials_sealed
+        assert unseal(bytes(sealed), seal_key=sample_mode.seal_key) == sample.speech.credentials
 
 
 def test_what_staff_changed_on_a_gateway_stays(app: Flask, sample_mode: Settings) -> None:
@@ -127,7 +127,7 @@ def test_sample_data_are_refused_elsewhere(app: Flask, settings: Settings, mode:
 
 def test_a_failure_half_way_leaves_nothing(app: Flask, sample_mode: Settings) -> None:
     with pytest.raises(ZeroDivisionError), transaction():  # noqa: PT012 - the failure comes after the work
-        make_sample(mode="sample", simulator_url="http://127.0.0.1:9", seal_key="k", at=clock.now())
+        make_sample(mode="sample", simulator=Simulator("http://127.0.0.1:9"), seal_key="k", at=clock.now())
         raise ZeroDivisionError
     assert _run(app, "sample-data", "--json") == (0, '{"sample_data": "made"}\n')
 

@@ -16,6 +16,7 @@ from sms.core.config import Settings
 from sms.core.db import execute, transaction
 from sms.core.queue import connection, prefixed
 from sms.dashboard.operations import make_sample
+from sms.dashboard.rules import Simulator
 from tests.journeys.walker import Walker
 from tests.simulator.running import RunningSimulator
 
@@ -78,7 +79,7 @@ def simulator(simulator_process: RunningSimulator) -> RunningSimulator:
 def hands(app: Flask, settings: Settings, simulator: RunningSimulator) -> Hands:
     """The sample installation at this simulator, and hands to work in it."""
     with transaction():
-        make_sample(mode="sample", simulator_url=simulator.url, seal_key=settings.seal_key, at=clock.now())
+        make_sample(mode="sample", simulator=Simulator(simulator.url), seal_key=settings.seal_key, at=clock.now())
         execute("UPDATE operators_gateway SET lookup_after_seconds = 0.2, timeout_seconds = 2")
     return Hands()
 
