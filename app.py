@@ -23,20 +23,24 @@ from sms.lines import cli as lines_cli
 from sms.lines import views as lines_views
 from sms.operators import admin as operators_admin
 from sms.operators import cli as operators_cli
+from sms.operators.push import admin as operators_push
 from sms.outbox import admin as outbox_admin
 from sms.outbox import cli as outbox_cli
 from sms.outbox import views as outbox_views
+from sms.outbox import webhooks as outbox_webhooks
 
 WEB_PARTS = (limits, assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
 BLUEPRINTS = (
     dashboard_views.bp,
     outbox_views.bp,
+    outbox_webhooks.bp,
     lines_views.bp,
     billing_views.bp,
     ledger_views.bp,
     accounts_views.bp,
     outbox_admin.bp,
     operators_admin.bp,
+    operators_push.bp,
     lines_admin.bp,
     billing_admin.bp,
     ledger_admin.bp,

@@ -21,6 +21,7 @@ from sms.operators import operations, queries
 from sms.operators.contract import Adapter, explained
 from sms.operators.forms import NewGatewayForm, OperatorForm, gateway_form
 from sms.operators.operations import Actor, Checked
+from sms.operators.push.queries import push
 from sms.operators.rules import (
     ON_ABSENT_LABELS,
     SALE_MODE_LABELS,
@@ -155,6 +156,7 @@ def gateway(gateway_id: int) -> ResponseReturnValue:
         trouble=say(found.trouble) if found.trouble else "",
         adapter=queries.adapters().get(found.adapter),
         bind=queries.bind(gateway_id),
+        push=push(gateway_id),
         is_quiet=is_quiet,
         **_labels(),
     )

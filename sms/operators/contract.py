@@ -121,6 +121,10 @@ class Unanswered(OperatorError):
         self.answers: list[Answer] = list(answers)
 
 
+# What an operator pushed to us: the fields of an address or a form, each with all its values, or a JSON body.
+Payload = Mapping[str, Sequence[str]] | bytes
+
+
 class FieldKind(StrEnum):
     """What kind of value one of an adapter's own settings has."""
 
@@ -159,6 +163,9 @@ class Adapter(Protocol):
     is_bound: ClassVar[bool]  # False: an Operator, asked request by request; True: a BoundOperator
 
     def __init__(self, access: Access) -> None: ...
+
+    # Where the operator pushes reports over HTTP, the class also has
+    #     parse_reports(payload: Payload) -> list[Report], static: those that can be read, of whatever was pushed.
 
     def balance(self) -> int | None:
         """Our credit at the operator, in milli-rial; None where it accepts us and does not tell."""

@@ -15,6 +15,8 @@ from sms.core import clock
 from sms.core.db import execute, row, scalar, transaction
 from sms.core.seal import seal
 from sms.core.web.guards import PUBLIC, SIGNED_IN, guard_of
+from sms.operators.operations import Actor
+from sms.operators.push import operations as push
 from tests.factories import Shop, make_account, make_campaign, make_gateway, make_line, make_root, make_shop
 
 VISITORS = ("anonymous", "customer", "stranger", "reseller", "admin")
@@ -28,7 +30,7 @@ class World:
 
     app: Flask
     shop: Shop
-    ids: Mapping[str, int]
+    ids: Mapping[str, int | str]
     users: Mapping[str, int]
 
     def browser(self, visitor: str) -> FlaskClient:
@@ -78,7 +80,7 @@ PERMISSIONS = {"customer": _CUSTOMER, "stranger": _CUSTOMER, "reseller": _CUSTOM
 
 def is_tenants(rule: Rule) -> bool:
     """Whether the route shows something that belongs to one account."""
-    return bool(rule.arguments) and not rule.rule.startswith("/admin")
+    return bool(rule.arguments) and not rule.rule.startswith(("/admin", "/hooks"))
 
 
 def csrf_token(browser: FlaskClient) -> str:
@@ -99,6 +101,7 @@ def make_world(app: Flask) -> World:
     campaign_id = make_campaign(shop)
     batch_id = _park(make_campaign(shop, size=1))
     with transaction():
+        token = push.renew(gateway_id=shop.gateway_id, by=Actor(), at=clock.now())
         admin = scalar(
             "INSERT INTO accounts_user (account_id, username, password_hash, role, created_at, password_changed_at)"
             " VALUES (:account, 'staff', 'x', 'owner', now(), now()) RETURNING id",
@@ -128,6 +131,7 @@ def make_world(app: Flask) -> World:
         "campaign_id": campaign_id,
         "batch_id": batch_id,
         "draft_id": draft_id,
+        "token": token,
         **found._mapping,
     }
     users = {"customer": shop.user_id, "stranger": stranger, "reseller": reseller, "admin": int(admin)}

@@ -21,6 +21,7 @@ from sms.operators.contract import (
     InboundText,
     OperatorError,
     OutOfCredit,
+    Payload,
     Refused,
     Report,
     SettingField,
@@ -28,6 +29,7 @@ from sms.operators.contract import (
     Unanswered,
 )
 from sms.operators.protocols.http import HTTP_SCHEMES, HttpClient, HttpReply
+from sms.operators.protocols.pushed import reports_of
 from sms.operators.protocols.replies import Row, mrial_of, rows_of, whole_of
 from sms.operators.rules import Capability
 
@@ -161,6 +163,11 @@ class Kavenegar:
                 raise
             texts += [_text(row, line) for row in rows_of(answer, ENTRIES)]
         return texts
+
+    @staticmethod
+    def parse_reports(payload: Payload) -> list[Report]:
+        """Reports pushed to us; their names are not documented, so all usual ones are understood."""
+        return reports_of(payload, codes.REPORTS)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -18,6 +18,7 @@ from sms.operators.contract import (
     BadCredentials,
     InboundText,
     OutOfCredit,
+    Payload,
     Refused,
     Report,
     SettingField,
@@ -25,6 +26,7 @@ from sms.operators.contract import (
     Unanswered,
 )
 from sms.operators.protocols.http import HTTP_SCHEMES, HttpClient, HttpReply
+from sms.operators.protocols.pushed import reports_of
 from sms.operators.protocols.replies import Row, mrial_of, rows_of, whole_of
 from sms.operators.rules import Capability
 
@@ -118,6 +120,11 @@ class Magfa:
             )
             for row in rows_of(reply, "messages")
         ]
+
+    @staticmethod
+    def parse_reports(payload: Payload) -> list[Report]:
+        """Reports pushed to us; their names are not documented, so all usual ones are understood."""
+        return reports_of(payload, codes.REPORTS)
 
     def close(self) -> None:
         """Give the connections back."""
