@@ -53,7 +53,7 @@ SELECT to_regclass('alembic_version') IS NULL AND EXISTS (
     SELECT FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
         AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'))
 """
-# Objects of extensions are not ours.
+# Objects of extensions are not ours. What the migrations grant by default they grant again.
 _CLEAR = """
 DO $$
 DECLARE found record;
@@ -74,7 +74,9 @@ BEGIN
         WHERE t.typnamespace = 'public'::regnamespace AND t.typtype IN ('e', 'd')
             AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
     LOOP EXECUTE format('DROP TYPE %s CASCADE', found.name); END LOOP;
-END $$
+END $$;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM payamgah_app;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM payamgah_app;
 """
 _LINKS = """
 SELECT conrelid::regclass::text AS table_name, conname AS name, pg_get_constraintdef(oid) AS definition
