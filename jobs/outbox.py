@@ -1,5 +1,7 @@
 """Jobs of the outbox: ids in, operations called, nothing else. Each may run twice, and beside itself."""
 
+import time
+
 from jobs import asking, sending
 from sms.core import clock
 from sms.core.db import execute, transaction
@@ -12,6 +14,7 @@ from sms.outbox.queries.waiting import has_queued
 _REFUNDS_AT_ONCE = 20_000
 _SETS_AT_ONCE = 500
 _ROUNDS = 20
+_GATHER_SECONDS = 0.1
 _UNMATCHED_AT_ONCE = 10_000
 _CANCELLED_AT_ONCE = 200
 _CAMPAIGNS_AT_ONCE = 50
@@ -41,7 +44,8 @@ def look_up_unknown(*, gateway_id: int) -> None:
 
 
 def apply_reports() -> None:
-    """Apply the report sets that wait."""
+    """Apply the report sets that wait, with those that come in the next moment: a hundred cost little more than one."""
+    time.sleep(_GATHER_SECONDS)
     answered(Job.APPLY_REPORTS)
     for _ in range(_ROUNDS):  # then refunds and totals have their turn, and the sweeper rings for the rest
         with transaction():
