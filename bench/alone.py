@@ -8,13 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app import create_app
-from bench import export, lists, memory, pages, refunds, reports, send, single
+from bench import export, lists, memory, pages, pushed, refunds, reports, send, single
 from bench.figures import Figure
 
 MEASURE: dict[str, Callable[[int], list[Figure]]] = {
     "send": send.measure,
     "lists": lists.measure,
     "reports": reports.measure,
+    "pushed": pushed.pushed_reports,
     "refunds": refunds.measure,
     "single": single.measure,
     "pages": pages.measure,

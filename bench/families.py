@@ -23,6 +23,7 @@ FAMILIES = (
     Family("send", ("P2", "P11"), rows=200_000, quick_rows=300, is_compared=True),
     Family("lists", ("P3", "P4"), rows=1_000_000, quick_rows=1_000),
     Family("reports", ("P5",), rows=1_000_000, quick_rows=2_000, is_compared=True),
+    Family("pushed", ("P5",), rows=40_000, quick_rows=400),
     Family("refunds", ("P6",), rows=120_000, quick_rows=600),
     Family("single", ("P7",), rows=100, quick_rows=3),
     Family("pages", ("P9",), rows=10_000_000, quick_rows=2_000),

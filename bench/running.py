@@ -28,6 +28,7 @@ class GaveUp(RuntimeError):
 def panel() -> ThrowAwayPanel:
     """The programs of this installation, none of them started."""
     chosen = settings()
+    port = free_port()
     return ThrowAwayPanel(
         {
             "PAYAMGAH_MODE": chosen.mode,
@@ -38,6 +39,8 @@ def panel() -> ThrowAwayPanel:
             "VAR_DIR": str(chosen.var_dir),
             "QUEUE_PREFIX": chosen.queue_prefix,
             "SIMULATOR_URL": f"http://127.0.0.1:{free_port()}",
+            "PORT": str(port),
+            "PUBLIC_URL": f"http://127.0.0.1:{port}",
             "LOG_LEVEL": "WARNING",
         }
     )
@@ -54,7 +57,7 @@ def started(programs: ThrowAwayPanel, *names: str) -> Iterator[dict[str, int]]:
             "Valkey": valkey_pid(settings().redis_url),
         }
     finally:
-        programs.stop(*reversed(names))
+        programs.stop(*[name for name in reversed(names) if name in programs.children])
 
 
 @contextmanager

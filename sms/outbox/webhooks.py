@@ -26,6 +26,7 @@ csrf.exempt(bp)  # an operator has no session, and the address itself is the sec
 
 _KNOWN_SECONDS = 1.0  # so long may an address still work after it was closed
 _MOST_KNOWN = 1_000
+_GATHER_SECONDS = 0.004
 
 
 class Allowance:
@@ -75,6 +76,7 @@ class Gatherer:
     _changed: Condition = field(default_factory=Condition)
     _waiting: list[_Waiting] = field(default_factory=list)
     _is_storing: bool = False
+    _is_crowded: bool = False
 
     def keep(self, gateway_id: int, reports: Sequence[Report]) -> None:
         """Returns when they are committed; raises what hindered it."""
@@ -85,11 +87,19 @@ class Gatherer:
                 self._changed.wait()
             if not mine.is_done:
                 self._is_storing = True
-                together, self._waiting = self._waiting, []
         if not mine.is_done:
-            self._store(together)
+            self._store(self._gathered())
         if mine.error is not None:
             raise mine.error
+
+    def _gathered(self) -> Sequence[_Waiting]:
+        """What waits now; where several came together the last time, those on their way are waited for a moment."""
+        if self._is_crowded:
+            time.sleep(_GATHER_SECONDS)
+        with self._changed:
+            together, self._waiting = self._waiting, []
+        self._is_crowded = len(together) > 1
+        return together
 
     def _store(self, together: Sequence[_Waiting]) -> None:
         error: Exception | None = NotKept("the process was told to end")

@@ -184,21 +184,21 @@ def store(
     gateway_id: int,
     source: str,
     at: datetime,
-    message_ids: Sequence[int] | None = None,
+    message_ids: Sequence[int | None] | None = None,
 ) -> int | None:
     """Keep reports raw, as one set; returns its id, or None when there is nothing to keep."""
     if not reports:
         return None
-    set_id = int(scalar("SELECT outbox_reserve_ids(1)"))
-    known: Sequence[int | None] = message_ids if message_ids is not None else [None] * len(reports)
-    execute(
-        "INSERT INTO outbox_report_set (id, gateway_id, source, received_at, report_count)"
-        " VALUES (:id, :gateway_id, :source, :at, :count)",
-        id=set_id,
-        gateway_id=gateway_id,
-        source=source,
-        at=at,
-        count=len(reports),
+    known = message_ids if message_ids is not None else [None] * len(reports)
+    set_id = int(
+        scalar(
+            "INSERT INTO outbox_report_set (id, gateway_id, source, received_at, report_count)"
+            " VALUES (outbox_reserve_ids(1), :gateway_id, :source, :at, :count) RETURNING id",
+            gateway_id=gateway_id,
+            source=source,
+            at=at,
+            count=len(reports),
+        )
     )
     head = f"{set_id}\t{gateway_id}\t"
     copy_in(
