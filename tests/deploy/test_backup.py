@@ -283,7 +283,7 @@ def test_months_that_are_over_get_their_partitions_back(panel: ThrowAwayPanel, c
 
 
 def test_a_backup_of_an_older_version_is_brought_up_to_this_one(
-    panel: ThrowAwayPanel, kept: Path, copy: str, tmp_path: Path
+    panel: ThrowAwayPanel, kept: Path, copy: str, tmp_path: Path, settings: Settings
 ) -> None:
     file = tmp_path / "older.tar.gz"
     use(_settings(panel, DATABASE_URL=copy))
@@ -293,7 +293,7 @@ def test_a_backup_of_an_older_version_is_brought_up_to_this_one(
         config.set_main_option("path_separator", "os")
         command.upgrade(config, "0006")
     finally:
-        use(None)
+        use(settings)
     with _owner(copy) as owner:
         owner.execute(
             "INSERT INTO accounts_account (path, kind, name, created_at) VALUES ('1.', 'installation', 'Old', now())"
