@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from sms.core import clock
 from sms.core.config import settings
+from sms.core.crash import crash_point
 from sms.core.db import release, transaction
 from sms.core.errors import SmsError
 from sms.operators import operations as operators
@@ -83,8 +84,10 @@ class Sender:
             )
         if not claimed:
             return
+        crash_point("claimed")
         with transaction():
             marked = dispatch.mark_wire(claimed, timeout_seconds=self.gateway.timeout_seconds)
+        crash_point("wire_marked")
         # A batch may wait for a thread; begun later than this, its answer could come after its lease has ended.
         begin_before = claimed_at + self.gateway.lease_seconds - self.gateway.timeout_seconds
         self.flying |= {self.pool.submit(self._send, batch, begin_before) for batch in marked}
@@ -100,6 +103,7 @@ class Sender:
         if self.is_stopped or time.monotonic() > begin_before:
             return Result(batch, is_unsent=True)
         result = hand_over(self.adapter, batch)
+        crash_point("reply_read")
         if result.error is not None:
             self.is_stopped = True  # before this thread takes the next batch
         return result
@@ -124,6 +128,7 @@ class Sender:
             )
             refs = {message_id: answer.operator_ref for message_id, answer in dispatch.late(results).items()}
             unknown.found(refs, gateway_id=self.gateway.id, at=clock.now())
+            crash_point("reply_stored")
         self._note_health(results)
 
     def _note_health(self, results: Sequence[Result]) -> None:

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from sms.billing.queries import Price, price_list
 from sms.contacts.queries import suppression
-from sms.core.db import copy_in, copy_text, db, execute, rows, scalar
+from sms.core.crash import crash_point
+from sms.core.db import after_commit, copy_in, copy_text, db, execute, rows, scalar
 from sms.core.errors import NotFound, Refusal, SmsError
 from sms.core.parts import Encoding, Measure
 from sms.core.phone import NetworkGuess
@@ -113,6 +114,8 @@ def accept_draft(*, draft_id: int, account_id: int, user_id: int, at: datetime, 
     _hold(loading, wallet_id=wallet_id, user_id=user_id, at=at)
     execute("UPDATE outbox_draft SET state = 'used' WHERE id = :id", id=draft_id)
     execute("DELETE FROM outbox_draft_chunk WHERE draft_id = :id", id=draft_id)
+    crash_point("accepting")
+    after_commit(lambda: crash_point("accepted"))
     ring(Job.DISPATCH, queue=sending_queue(loading.line.gateway_id), gateway_id=loading.line.gateway_id)
     return loading.campaign_id
 
