@@ -23,10 +23,11 @@ _PREFIX = "payamgah-throwaway-"
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the two servers are reached, the database as its owner."""
+    """Where the two servers are reached, the database as its owner; `children` are their processes by name."""
 
     database_url: str
     redis_url: str
+    children: dict[str, Child] = field(default_factory=dict)
 
 
 @contextmanager
@@ -46,15 +47,16 @@ def throw_away_servers(*, durable: bool = False) -> Iterator[Addresses]:
     valkey = Valkey(
         home=folder / "valkey", port=free_port(), password=secrets.token_hex(16), account=account, durable=durable
     )
-    children: list[Child] = []
+    children: dict[str, Child] = {}
     try:
         for server in (postgres, valkey):
-            children.append(Child(server.program(log=folder / "servers.log")))
-        for child in children:
+            program = server.program(log=folder / "servers.log")
+            children[program.name] = Child(program)
+        for child in children.values():
             child.wait_until_ready()
-        yield Addresses(postgres.url, valkey.url)
+        yield Addresses(postgres.url, valkey.url, children)
     finally:
-        for child in children:
+        for child in children.values():
             child.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -65,6 +67,7 @@ class ThrowAwayPanel:
 
     settings: Mapping[str, str]
     children: dict[str, Child] = field(default_factory=dict)
+    servers: dict[str, Child] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -98,6 +101,11 @@ class ThrowAwayPanel:
         """End parts politely, or all of them, the last started first."""
         for name in names or tuple(reversed(self.children)):
             self.children.pop(name).stop()
+
+    def begin_server(self, name: str) -> None:
+        """Start `postgres` or `valkey` again, after its process was ended, and wait until it answers."""
+        self.servers[name] = Child(self.servers[name].program)
+        self.servers[name].wait_until_ready()
 
     def begin(self, *words: str) -> "subprocess.Popen[str]":
         """Begin one of the panel's commands; what it prints is piped."""
@@ -146,7 +154,8 @@ def throw_away_panel(*, durable: bool = False, **settings: str) -> Iterator[Thro
                 "SIMULATOR_SMPP_URL": f"smpp://127.0.0.1:{free_port()}",
                 "LOG_LEVEL": "WARNING",
             }
-            | settings
+            | settings,
+            servers=servers.children,
         )
         prepare = python_command("deploy.prepare", "--sample-data")
         subprocess.run(prepare, cwd=ROOT, env=environment(panel.settings), check=True)
