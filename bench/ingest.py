@@ -14,7 +14,6 @@ from resource import RUSAGE_SELF, getrusage
 from xml.sax.saxutils import escape
 
 from app import create_app
-from bench.figures import Figure
 from bench.processes import cpu_seconds, postgres_pid, trees
 from bench.shop import BODY, USERNAME, Shop, open_shop
 from deploy.environment import ROOT
@@ -31,37 +30,6 @@ _PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 _DOUBLES, _BAD, _OPTED_OUT = 0.05, 0.01, 0.1
 _COLUMNS = ("نام", "موبایل", "شهر")
 _CITIES = ("تهران", "شیراز", "تبریز", "مشهد")
-
-
-def csv_million(*, rows: int) -> Figure:
-    """P3: lines a second of a CSV of `rows` lines, from the file to what is priced, held and committed."""
-    found = measured("csv", rows)
-    return Figure(
-        code="P3",
-        work=f"CSV of {rows:,} lines, read and accepted",
-        value=found["per_second"],
-        unit="lines/s",
-        target=100_000,
-        notes=[f"{found['seconds']:.1f} s, {found['cpu_us_per_row']:.1f} µs CPU a line, {_weight(found, 250)}"],
-    )
-
-
-def xlsx_million(*, rows: int) -> Figure:
-    """P4: seconds for an XLSX of `rows` rows, the same way."""
-    found = measured("xlsx", rows)
-    return Figure(
-        code="P4",
-        work=f"XLSX of {rows:,} rows, read and accepted",
-        value=found["seconds"],
-        unit="s",
-        target=30,
-        is_ceiling=True,
-        notes=[f"{found['per_second']:,.0f} rows/s, {found['cpu_us_per_row']:.1f} µs CPU a row, {_weight(found, 600)}"],
-    )
-
-
-def _weight(found: dict[str, float], most: int) -> str:
-    return f"peak {found['peak_mb']:.0f} MB of {most} allowed"
 
 
 def measured(kind: str, rows: int) -> dict[str, float]:

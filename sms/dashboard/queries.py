@@ -16,15 +16,12 @@ from sms.outbox.rules import COUNTED
 
 DAYS = 14
 
-# An account's campaigns are accepted in the order of their ids, so the newest one before the period bounds the search.
 _BY_DAY = """
 SELECT (c.accepted_at AT TIME ZONE 'Asia/Tehran')::date AS day, sum(c.sendable_count)::bigint AS messages,
        {outcomes}, sum(c.refund_due_mrial)::bigint AS refund_due_mrial,
        sum(c.refund_due_count)::bigint AS refund_due_count
 FROM outbox_campaign c
-WHERE c.account_id = :account_id AND c.accepted_at >= :since
-  AND c.id > coalesce((SELECT max(id) FROM outbox_campaign WHERE account_id = :account_id AND accepted_at < :since), 0)
-GROUP BY 1
+WHERE c.account_id = :account_id AND c.accepted_at >= :since GROUP BY 1
 """
 _ENDED = tuple(outcome for outcome in COUNTED if outcome is not Outcome.OPTED_OUT)  # what was never sent is no result
 

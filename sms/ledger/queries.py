@@ -9,19 +9,12 @@ from sqlalchemy import Row
 
 from sms.core import clock
 from sms.core.db import row, rows, scalar
-from sms.ledger.rules import (
-    AUTHORISING,
-    MANUAL,
-    Subject,
-    TransferKind,
-    WalletKind,
-    subject_of,
-    why,
-)
+from sms.ledger.rules import AUTHORISING, MANUAL, Subject, TransferKind, WalletKind, subject_of, why
 
 # A long acceptance states its time at its beginning and posts at its end, so lines of a statement may stand a little
 # out of the order of their times; the search for a day's first line looks this much further.
 _SLACK = timedelta(hours=1)
+_NO_END = 2**62  # above every line's number
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ def set_aside(account_id: int) -> int:
     return int(
         scalar(
             "SELECT coalesce(sum(balance_mrial), 0)::bigint FROM ledger_wallet"
-            " WHERE account_id = :account_id AND kind = 'escrow'",
+            " WHERE account_id = :account_id AND kind = 'escrow' AND balance_mrial <> 0",
             account_id=account_id,
         )
     )
@@ -164,29 +157,33 @@ def _line(found: Row[Any]) -> StatementLine:
     return StatementLine(**values | {"kind": TransferKind(found.kind), "subject": subject_of(found.subject)})
 
 
+# Both ends of a period at once, each by halving the wallet's lines. OFFSET 0: the line in the middle is read but once.
+_ENDS = """
+WITH RECURSIVE halving AS (
+    SELECT e.side, e.moment, CAST(1 AS bigint) AS low, coalesce(n.newest, 0) + 1 AS high
+    FROM (VALUES ('since', CAST(:since AS timestamptz)), ('until', CAST(:until AS timestamptz))) AS e (side, moment),
+         (SELECT max(wallet_version) AS newest FROM ledger_entry WHERE wallet_id = :wallet_id) n
+    WHERE e.moment IS NOT NULL
+    UNION ALL
+    SELECT side, moment, CASE WHEN posted_at < moment THEN middle + 1 ELSE low END,
+           CASE WHEN posted_at < moment THEN high ELSE middle END
+    FROM (SELECT h.*, (h.low + h.high) / 2 AS middle, (
+                  SELECT t.posted_at FROM ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id
+                  WHERE e.wallet_id = :wallet_id AND e.wallet_version = (h.low + h.high) / 2) AS posted_at
+          FROM halving h WHERE h.low < h.high OFFSET 0) halved
+)
+SELECT side, low AS number FROM halving WHERE low = high
+"""
+
+
 def _bounds(wallet_id: int, narrowed: StatementFilter) -> tuple[int, int]:
     """The line numbers [low, high) that can lie in the filter's days: found by halving, not by reading all lines."""
-    newest = int(scalar("SELECT max(wallet_version) FROM ledger_entry WHERE wallet_id = :id", id=wallet_id) or 0)
-    low, high = 1, newest + 1
-    if narrowed.since is not None:
-        low = _first_line_at(wallet_id, narrowed.since - _SLACK, newest)
-    if narrowed.until is not None:
-        high = _first_line_at(wallet_id, narrowed.until + _SLACK, newest)
-    return low, high
-
-
-def _first_line_at(wallet_id: int, moment: datetime, newest: int) -> int:
-    low, high = 1, newest + 1
-    while low < high:
-        middle = (low + high) // 2
-        posted_at = scalar(
-            "SELECT t.posted_at FROM ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id"
-            " WHERE e.wallet_id = :wallet_id AND e.wallet_version = :number",
-            wallet_id=wallet_id,
-            number=middle,
-        )
-        low, high = (middle + 1, high) if posted_at < moment else (low, middle)
-    return low
+    if narrowed.since is None and narrowed.until is None:
+        return 1, _NO_END
+    since, until = narrowed.since and narrowed.since - _SLACK, narrowed.until and narrowed.until + _SLACK
+    found = rows(_ENDS, wallet_id=wallet_id, since=since, until=until)
+    ends = {end.side: int(end.number) for end in found}
+    return ends.get("since", 1), ends.get("until", _NO_END)
 
 
 def totals(*, account_id: int, since: datetime | None = None, until: datetime | None = None) -> dict[TransferKind, int]:

@@ -1,6 +1,7 @@
 """The statement: every movement of an account's money, in order, in pages, and in words."""
 
 from datetime import timedelta
+from itertools import product
 
 import pytest
 
@@ -97,6 +98,26 @@ def test_a_line_posted_a_little_out_of_order_is_still_found_by_its_day():
         _adjust(account_id, 1, f"k{number}", days=minutes / 1440)
     period = StatementFilter(since=AT, until=AT + timedelta(minutes=25))
     assert [line.number for line in queries.statement(account_id=account_id, narrowed=period)] == [3, 1]
+
+
+def test_every_period_brings_what_reading_all_lines_would():
+    account_id, *_ = make_account(money_mrial=0)
+    hours = [0, 2, 1.5, 9, 30, 29.2, 31, 55, 80, 80, 79.5, 140]
+    for number, hour in enumerate(hours):
+        _adjust(account_id, number + 1, f"k{number}", days=hour / 24)
+    everything = queries.statement(account_id=account_id, narrowed=ALL)
+    ends = [None, *(AT + timedelta(hours=hour) for hour in (-5, 0, 1.6, 2, 9.5, 30, 30.5, 60, 80, 140, 200))]
+    for since, until in product(ends, ends):
+        wanted = [
+            line
+            for line in everything
+            if (since is None or line.posted_at >= since) and (until is None or line.posted_at < until)
+        ]
+        period = StatementFilter(since=since, until=until)
+        assert queries.statement(account_id=account_id, narrowed=period) == wanted
+        assert list(queries.whole_statement(account_id=account_id, narrowed=period, page=2)) == wanted
+        came = queries.totals(account_id=account_id, since=since, until=until)
+        assert came.get(TransferKind.ADJUSTMENT, 0) == sum(line.amount_mrial for line in wanted)
 
 
 def test_totals_add_up_what_came_and_went_by_kind():

@@ -155,6 +155,24 @@ def test_a_filter_by_fate_keeps_to_one_campaign_line_or_recipient(
     )
 
 
+@pytest.mark.parametrize(("narrowed", "fits"), [*FATES, (MessageFilter(), lambda m: True)], ids=_name)
+def test_a_look_between_any_two_ids_brings_what_reading_all_would(
+    narrowed: MessageFilter, fits: Fits, shop: Shop, sends: list[int]
+) -> None:
+    found = every(shop)
+    ends = [0, *_ids(found)[::9], 2**62]
+    for low, high in ((low, high) for low in ends for high in ends if low < high):
+        for line_id in (None, shop.line_id):
+            wanted = [
+                message.id
+                for message in found
+                if fits(message) and low <= message.id < high and line_id in {None, message.line_id}
+            ]
+            for most in (2, 1000):
+                look = messages._Look(shop.account_id, _with(narrowed, line_id=line_id), low, high, most)
+                assert look.ids() == wanted[:most]
+
+
 def _with(narrowed: MessageFilter, **more: Any) -> MessageFilter:
     return MessageFilter(state=narrowed.state, outcome=narrowed.outcome, **more)
 

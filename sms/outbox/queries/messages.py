@@ -49,9 +49,12 @@ WHERE m.account_id = :account_id AND m.recipient = :recipient AND m.id >= :low A
 ORDER BY m.id DESC LIMIT :most
 """
 
+# Campaigns do not overlap: of those that begin at or below `low`, only the last one can reach above it.
 _CAMPAIGNS = """
 SELECT id, first_id, last_id, {count} AS found FROM outbox_campaign
 WHERE account_id = :account_id AND first_id < :high AND last_id >= :low {and_more}
+  AND first_id >= coalesce(
+      (SELECT max(first_id) FROM outbox_campaign WHERE account_id = :account_id AND first_id <= :low), 0)
 ORDER BY first_id DESC LIMIT :most
 """
 
@@ -67,17 +70,23 @@ CROSS JOIN LATERAL (
 # The batches that hold the newest `most` of what is looked for, and the lowest id down to which that is so. Batches
 # overlap where messages were sent again in a batch of their own, so all that reach above that id are taken.
 _BATCHES = """
-WITH fit AS MATERIALIZED (
-    SELECT b.id, b.first_id, b.last_id, {count} AS found FROM outbox_batch b
-    WHERE b.campaign_id = ANY(:campaign_ids) AND {count} > 0 AND b.first_id < :high AND b.last_id >= :low {and_more}
-), newest AS (
-    SELECT first_id, found FROM fit WHERE last_id < :high ORDER BY first_id DESC LIMIT :most
+WITH newest AS (
+    SELECT fit.first_id, fit.last_id, fit.found
+    FROM unnest(CAST(:campaign_ids AS bigint[])) AS c (id) CROSS JOIN LATERAL (
+        SELECT b.first_id, b.last_id, {count} AS found FROM outbox_batch b
+        WHERE b.campaign_id = c.id AND {count} > 0 AND b.last_id >= :low AND b.last_id < :high {and_more}
+        ORDER BY b.last_id DESC LIMIT :most
+    ) fit ORDER BY fit.last_id DESC LIMIT :most
 ), reached AS (
-    SELECT first_id, sum(found) OVER (ORDER BY first_id DESC) AS together FROM newest
-), lowest AS (
-    SELECT coalesce(max(first_id), :low) AS lowest_id FROM reached WHERE together >= :most
+    SELECT min(first_id) OVER down AS lowest_id, sum(found) OVER down AS together FROM newest
+    WINDOW down AS (ORDER BY last_id DESC)
+), lowest AS MATERIALIZED (
+    SELECT coalesce(max(lowest_id), :low) AS lowest_id FROM reached WHERE together >= :most
 )
-SELECT fit.id, fit.first_id, fit.last_id, lowest_id FROM fit, lowest WHERE fit.last_id >= lowest_id
+SELECT b.id, b.first_id, b.last_id, lowest_id
+FROM lowest CROSS JOIN unnest(CAST(:campaign_ids AS bigint[])) AS c (id)
+JOIN outbox_batch b ON b.campaign_id = c.id
+WHERE {count} > 0 AND b.first_id < :high AND b.last_id >= greatest(lowest_id, :low) {and_more}
 """
 
 _OF_BATCHES = """
