@@ -1,14 +1,16 @@
 """The database handle, the typed model base and the one way to commit."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
-from flask import Flask
+from flask import Flask, Response, g, request
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, CursorResult, DateTime, MetaData, Row, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 
 from sms.core.config import Settings
@@ -55,6 +57,24 @@ def init_app(app: Flask, settings: Settings) -> None:
     }
     db.init_app(app)
     migrate.init_app(app)
+    app.after_request(_note_reading)
+    app.teardown_appcontext(_end_reading)  # before the session is closed: what is registered last comes first
+
+
+def _note_reading(response: Response) -> Response:
+    g.has_only_read = request.method == "GET" and response.status_code < HTTPStatus.BAD_REQUEST
+    return response
+
+
+def _end_reading(_error: BaseException | None = None) -> None:
+    """A page that only read ends by COMMIT: at a ROLLBACK psycopg forgets what it has prepared, and the server would
+    plan every statement of every page anew."""
+    session = db.session()
+    has_changed = bool(session.new or session.dirty or session.deleted)
+    if g.get("has_only_read", False) and not has_changed:
+        session.expire_on_commit = False  # a list that streams still tells of what was read
+        with suppress(SQLAlchemyError):  # what is answered is answered; a connection that broke is thrown away
+            session.commit()
 
 
 def driver_url(url: str) -> str:
