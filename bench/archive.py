@@ -11,7 +11,9 @@ import psycopg
 from bench.shop import BODY, COST_MRIAL, OPERATOR_CODE, PRICE_MRIAL, Shop
 from sms.core import clock
 from sms.core.config import settings
+from sms.core.db import transaction
 from sms.core.ids import EPOCH, SEQUENCE_BITS, first_id_at
+from sms.outbox.operations import days
 
 _STEP = 1_000_000  # messages a transaction
 
@@ -198,6 +200,9 @@ def write(shop: Shop, planned: Sequence[Planned], *, stage: Stage, lane: int = 0
                 free_id = _plan(owner, some, free_id, lane << (SEQUENCE_BITS - 1))
                 for sql in (_NUMBERS, *statements):
                     cursor.execute(sql, values)
+    with transaction():
+        days.fold()
+    with psycopg.connect(settings().database_url, autocommit=True) as owner:
         owner.execute("VACUUM (ANALYZE)")
 
 

@@ -28,8 +28,9 @@ from sms.core.config import Settings, UnusableSettings, settings
 from sms.core.seal import seal
 
 MIGRATION_LOCK = 815_493_001  # the one migrations hold: a schema does not change under a backup
-# Empty after a restore: everybody is signed out, and the timetable begins anew.
-LEFT_OUT = ("accounts_session", "core_tick", "alembic_version")
+# Empty after a restore: everybody is signed out, and the timetable begins anew. The totals beside the campaigns are
+# made again as the campaigns come back.
+LEFT_OUT = ("accounts_session", "core_tick", "alembic_version", "outbox_day", "outbox_campaign_outcome")
 CONNECTION_OPTIONS = (
     "-c timezone=UTC -c datestyle=ISO -c extra_float_digits=3 -c search_path=public -c statement_timeout=0"
     " -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"

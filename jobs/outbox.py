@@ -6,7 +6,7 @@ from jobs import asking, sending
 from sms.core import clock
 from sms.core.db import execute, transaction
 from sms.core.queue import Job, answered, ring_now, sending_queue
-from sms.outbox.operations import campaigns, refunds, reports
+from sms.outbox.operations import campaigns, days, refunds, reports
 from sms.outbox.operations.sweep import keep_house as keep_house_at
 from sms.outbox.operations.sweep import sweep as sweep_at
 from sms.outbox.queries.waiting import has_queued
@@ -86,11 +86,13 @@ def sweep() -> None:
 
 
 def keep_house() -> None:
-    """Make the coming months' partitions, and mark open campaigns so that none is forgotten."""
+    """Make the coming months' partitions, mark open campaigns so that none is forgotten, add up the days."""
     answered(Job.KEEP_HOUSE)
     with transaction():
         execute("SET LOCAL lock_timeout = '3s'")
         keep_house_at(at=clock.now())
+    with transaction():
+        days.fold()
 
 
 def post_due() -> None:

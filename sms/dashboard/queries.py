@@ -7,21 +7,19 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sms.core.calendar import day_of, start_of_day
+from sms.core.calendar import day_of
 from sms.core.db import execute, row, rows, scalar
 from sms.ledger import queries as ledger
 from sms.operators.rules import Outcome
 from sms.outbox.queries import invariants as outbox
-from sms.outbox.rules import COUNTED
+from sms.outbox.rules import COUNT_COLUMNS, COUNTED
 
 DAYS = 14
 
 _BY_DAY = """
-SELECT (c.accepted_at AT TIME ZONE 'Asia/Tehran')::date AS day, sum(c.sendable_count)::bigint AS messages,
-       {outcomes}, sum(c.refund_due_mrial)::bigint AS refund_due_mrial,
-       sum(c.refund_due_count)::bigint AS refund_due_count
-FROM outbox_campaign c
-WHERE c.account_id = :account_id AND c.accepted_at >= :since GROUP BY 1
+SELECT day, sum(messages)::bigint AS messages, {outcomes}, sum(refund_due_mrial)::bigint AS refund_due_mrial,
+       sum(refund_due_count)::bigint AS refund_due_count
+FROM outbox_day WHERE account_id = :account_id AND day >= :first GROUP BY day
 """
 _ENDED = tuple(outcome for outcome in COUNTED if outcome is not Outcome.OPTED_OUT)  # what was never sent is no result
 
@@ -46,7 +44,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Fortnight:
-    """An account's last fourteen days, read from campaign totals: by day, and by outcome."""
+    """An account's last fourteen days, read from the totals kept by day: by day, and by outcome."""
 
     days: Sequence[Day]
     outcomes: Mapping[Outcome, int]
@@ -58,8 +56,8 @@ class Fortnight:
 def fortnight(*, account_id: int, at: datetime) -> Fortnight:
     """What became of the messages of the last fourteen days, today included."""
     first = day_of(at) - timedelta(days=DAYS - 1)
-    columns = ", ".join(f"coalesce(sum((c.counts->>'{code}')::int), 0)::bigint AS {code}" for code in _ENDED)
-    found = rows(_BY_DAY.format(outcomes=columns), account_id=account_id, since=start_of_day(first))
+    columns = ", ".join(f"sum({COUNT_COLUMNS[code]})::bigint AS {code}" for code in _ENDED)
+    found = rows(_BY_DAY.format(outcomes=columns), account_id=account_id, first=first)
     by_day = {each.day: each for each in found}
     days = [first + timedelta(days=number) for number in range(DAYS)]
     return Fortnight(

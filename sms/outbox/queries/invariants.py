@@ -90,6 +90,24 @@ WHERE b.size <> coalesce(c.size, 0) OR {counts} <> coalesce(c.ended, 0)
 LIMIT 20
 """
 
+I6_DAYS = """
+WITH counted AS (
+    SELECT account_id, (accepted_at AT TIME ZONE 'Asia/Tehran')::date AS day, sum(sendable_count) AS messages,
+           sum(refund_due_mrial) AS refund_due_mrial, sum(refund_due_count) AS refund_due_count, {counted}
+    FROM outbox_campaign GROUP BY 1, 2
+), kept AS (
+    SELECT account_id, day, sum(messages) AS messages, sum(refund_due_mrial) AS refund_due_mrial,
+           sum(refund_due_count) AS refund_due_count, {kept}
+    FROM outbox_day GROUP BY 1, 2
+)
+SELECT coalesce(c.account_id, k.account_id) AS account_id, coalesce(c.day, k.day) AS day, c.messages,
+       k.messages AS kept_messages, 'a day differs from its campaigns' AS problem
+FROM counted c FULL JOIN kept k ON k.account_id = c.account_id AND k.day = c.day
+WHERE k.day IS NULL OR to_jsonb(c) <> to_jsonb(k)
+   OR (c.day IS NULL AND to_jsonb(k) - 'account_id' - 'day' @? '$.* ? (@ != 0)')
+LIMIT 20
+"""
+
 I7_DELIVERED = """
 SELECT r.message_id, r.campaign_id, m.outcome::text AS outcome, r.amount_mrial,
     'refund without a refundable outcome' AS problem
@@ -106,12 +124,16 @@ WHERE b.outcome <> r.outcome::text OR r.amount_mrial <> m.price_mrial * b.percen
 LIMIT 20
 """
 
+_COUNTED = ", ".join(
+    f"sum(coalesce((counts->>'{code}')::int, 0)) AS {column}" for code, column in COUNT_COLUMNS.items()
+)
+_KEPT = ", ".join(f"sum({column}) AS {column}" for column in COUNT_COLUMNS.values())
 _ENDED = "(" + " + ".join(f"b.{column}" for column in COUNT_COLUMNS.values()) + ")"
 
 INVARIANTS: Mapping[str, Sequence[str]] = {
     "I4": (I4_MESSAGES, I4_POSTED),
     "I5": (I5_ESCROW, I5_BATCHES),
-    "I6": (I6_MESSAGES, I6_TWICE, I6_COUNTS.replace("{counts}", _ENDED)),
+    "I6": (I6_MESSAGES, I6_TWICE, I6_COUNTS.replace("{counts}", _ENDED), I6_DAYS.format(counted=_COUNTED, kept=_KEPT)),
     "I7": (I7_DELIVERED, I7_RULE),
 }
 

@@ -51,12 +51,18 @@ ORDER BY m.id DESC LIMIT :most
 
 # Campaigns do not overlap: of those that begin at or below `low`, only the last one can reach above it.
 _CAMPAIGNS = """
-SELECT id, first_id, last_id, {count} AS found FROM outbox_campaign
-WHERE account_id = :account_id AND first_id < :high AND last_id >= :low {and_more}
-  AND first_id >= coalesce(
+SELECT c.id, c.first_id, c.last_id, {count} AS found FROM {of}
+WHERE {of_account} AND {first_id} < :high AND c.last_id >= :low {and_more}
+  AND {first_id} >= coalesce(
       (SELECT max(first_id) FROM outbox_campaign WHERE account_id = :account_id AND first_id <= :low), 0)
-ORDER BY first_id DESC LIMIT :most
+ORDER BY {first_id} DESC LIMIT :most
 """
+_ALL = {"of": "outbox_campaign c", "of_account": "c.account_id = :account_id", "first_id": "c.first_id"}
+_WITH_OUTCOME = {
+    "of": "outbox_campaign_outcome o JOIN outbox_campaign c ON c.id = o.campaign_id",
+    "of_account": "o.account_id = :account_id AND o.outcome = :outcome",
+    "first_id": "o.first_id",
+}
 
 _OF_CAMPAIGNS = """
 SELECT found.id FROM unnest(CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[])) AS c (first_id, last_id)
@@ -150,7 +156,8 @@ _BY_STATE: dict[str, _Wanted] = {
 }
 # A campaign that was not settled yet has no counts: all of it is queued. Counts may be a second old.
 _STATE_COUNTS: dict[str, str] = {
-    progress: f"coalesce(CAST(counts->>'{progress}' AS int), {'sendable_count' if progress is Progress.QUEUED else 0})"
+    progress: f"coalesce(CAST(c.counts->>'{progress}' AS int), "
+    f"{'c.sendable_count' if progress is Progress.QUEUED else 0})"
     for progress in Progress
 }
 _BY_OUTCOME: dict[str, _Wanted] = {
@@ -207,17 +214,17 @@ class _Look:
         return _ids(_BY_RECIPIENT.format(and_more=more), account_id=self.account_id, **params, **self.bounds)
 
     def _by_line(self) -> list[int]:
-        found = self._campaigns("total_count", "")
+        found = self._campaigns("c.total_count")
         return self._of(_OF_CAMPAIGNS, found, account_id=self.account_id)
 
     def _by_fate(self) -> list[int]:
         narrowed = self.narrowed
         if narrowed.state:
             count = _STATE_COUNTS[narrowed.state]
-            campaigns = self._campaigns(count, f"AND closed_at IS NULL AND {count} > 0")
+            campaigns = self._campaigns(count, f"AND c.closed_at IS NULL AND {count} > 0")
             return self._in_batches(_BY_STATE[narrowed.state], campaigns)
         outcome = Outcome(narrowed.outcome)  # from our own list, so it may stand in a statement
-        campaigns = self._campaigns(f"CAST(counts->>'{outcome}' AS int)", f"AND counts ? '{outcome}'")
+        campaigns = self._campaigns(f"CAST(c.counts->>'{outcome}' AS int)", f"AND c.counts ? '{outcome}'", outcome)
         found: list[int] = []
         if outcome in _BY_OUTCOME:
             found += self._in_batches(_BY_OUTCOME[outcome], campaigns)
@@ -226,17 +233,19 @@ class _Look:
             found += self._of(statement, campaigns, campaign_ids=[place.id for place in campaigns])
         return sorted(found, reverse=True)[: self.most]
 
-    def _campaigns(self, count: str, and_more: str) -> list[_Place]:
+    def _campaigns(self, count: str, and_more: str = "", outcome: str = "") -> list[_Place]:
         """The newest campaigns that together hold `most` of what is looked for; the one named, when one is."""
         narrowed = self.narrowed
         if narrowed.campaign_id is not None:
             return [_Place(narrowed.campaign_id, self.low, self.high - 1)]
-        and_line = "AND line_id = :line_id" if narrowed.line_id is not None else ""
-        statement = _CAMPAIGNS.format(count=count, and_more=f"{and_more} {and_line}")
+        and_line = "AND c.line_id = :line_id" if narrowed.line_id is not None else ""
+        places = _WITH_OUTCOME if outcome else _ALL
+        statement = _CAMPAIGNS.format(count=count, and_more=f"{and_more} {and_line}", **places)
+        params = self._line() | ({"outcome": outcome} if outcome else {})
         bounds = self.bounds | {"most": self.most + 1}  # one may be cut by `high` and hold nothing below it
         enough: list[_Place] = []
         reached = 0
-        for campaign in rows(statement, account_id=self.account_id, **self._line(), **bounds):
+        for campaign in rows(statement, account_id=self.account_id, **params, **bounds):
             enough.append(_Place(campaign.id, campaign.first_id, campaign.last_id))
             reached += campaign.found if campaign.last_id < self.high else 0
             if reached >= self.most:
