@@ -13,11 +13,16 @@ from sms.core.text import N_
 TEHRAN = ZoneInfo("Asia/Tehran")
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
 _DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
+_CLOCK = re.compile(r"(\d{1,2})(?:[:.٫](\d{2}))?")
 _FIRST_GREGORIAN_YEAR = 1700  # no Jalali year anybody types is as high
 
 
 class NotADay(SmsError):
     """The text is not a day of the calendar."""
+
+
+class NotATime(SmsError):
+    """The text is not a time of the day."""
 
 
 def start_of_day(day: date) -> datetime:
@@ -62,6 +67,22 @@ def parse_day(text: str, language: str) -> date:
         return date.fromordinal(JalaliDate(year, month, day).to_gregorian().toordinal())
     except ValueError:
         raise NotADay(N_("“%(text)s” is not a day of the calendar."), text=text[:20]) from None
+
+
+def time_text(clock: time, language: str) -> str:
+    """08:00, in the reader's digits."""
+    text = clock.strftime("%H:%M")
+    return en_to_fa(text) if language == "fa" else text
+
+
+def parse_clock(text: str) -> time:
+    """The time of the day somebody typed, such as 8, 8:30 or 20:05; raises NotATime."""
+    found = _CLOCK.fullmatch(text.translate(_DIGITS).strip())
+    hour, minute = (int(part or 0) for part in found.groups()) if found else (-1, 0)
+    try:
+        return time(hour, minute)
+    except ValueError:
+        raise NotATime(N_("“%(text)s” is not a time; write it like 08:30."), text=text[:20]) from None
 
 
 def _hint(language: str) -> str:

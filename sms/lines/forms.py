@@ -7,7 +7,7 @@ from wtforms import BooleanField, SelectField, StringField
 from wtforms.fields import SelectChoice
 
 from sms.core.text import N_
-from sms.core.web.forms import Filled, FilterForm, Form
+from sms.core.web.forms import ClockField, Filled, FilterForm, Form, IntField
 from sms.core.web.i18n import language
 from sms.lines.operations import LineSettings
 from sms.lines.queries import LineFilter
@@ -51,6 +51,20 @@ class LineForm(Form):
         choices=_choices({units: _UNITS_LABELS[units] for units in JOINED_UNITS}),
     )
     is_active = BooleanField(N_("The line is on"), default=True)
+    opens_at = ClockField(
+        N_("Opens at"),
+        description=N_(
+            "Tehran time. A service line needs no hours; advertising is delivered from 07:00 to 22:00 at most, and "
+            "08:00 to 22:00 is usual. Leave both empty for a line that is always open."
+        ),
+    )
+    closes_at = ClockField(
+        N_("Closes at"), description=N_("A send that is not through by then goes on at the next opening.")
+    )
+    per_second = IntField(
+        N_("Messages a second at most"),
+        description=N_("Over all sends of this line together. Empty: as fast as its gateway."),
+    )
 
     @property
     def settings(self) -> LineSettings:
@@ -60,6 +74,9 @@ class LineForm(Form):
             service_class=ServiceClass(self.service_class.data),
             joined_units=self.joined_units.data,
             is_active=self.is_active.data,
+            opens_at=self.opens_at.data,
+            closes_at=self.closes_at.data,
+            per_second=self.per_second.data,
         )
 
 

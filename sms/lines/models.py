@@ -1,5 +1,7 @@
 """Table of sender numbers."""
 
+from datetime import time
+
 from sqlalchemy import ForeignKey, Identity, Integer, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,4 +23,7 @@ class Line(Model):
     alias: Mapped[str]
     is_active: Mapped[bool]
     joined_units: Mapped[int] = mapped_column(SmallInteger)
+    opens_at: Mapped[time | None]
+    closes_at: Mapped[time | None]
+    per_second: Mapped[int | None]
     created_at: Mapped[Moment]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 
 from sms.accounts.operations import record
 from sms.accounts.queries import account
@@ -19,6 +19,8 @@ from sms.lines.rules import (
     check_alias,
     check_joined_units,
     check_owner,
+    check_per_second,
+    check_window,
 )
 from sms.operators.operations import Actor
 from sms.operators.queries import gateway, operator
@@ -32,6 +34,9 @@ class LineSettings:
     service_class: ServiceClass = ServiceClass.ADVERTISING
     joined_units: int = 67
     is_active: bool = True
+    opens_at: time | None = None
+    closes_at: time | None = None
+    per_second: int | None = None
 
 
 def add_line(
@@ -54,9 +59,9 @@ def add_line(
         _check_account(account_id)
     made = scalar(
         """INSERT INTO lines_line (operator_id, gateway_id, number, kind, service_class, account_id, alias, is_active,
-               joined_units, created_at)
+               joined_units, opens_at, closes_at, per_second, created_at)
            VALUES (:operator_id, :gateway_id, :number, :kind, :service_class, :account_id, :alias, :is_active,
-               :joined_units, :at)
+               :joined_units, :opens_at, :closes_at, :per_second, :at)
            ON CONFLICT (number) DO NOTHING RETURNING id""",
         operator_id=operator_id,
         gateway_id=gateway_id,
@@ -81,7 +86,8 @@ def change_line(*, line_id: int, settings: LineSettings, by: Actor, at: datetime
     if changes:
         execute(
             "UPDATE lines_line SET alias = :alias, service_class = :service_class, joined_units = :joined_units,"
-            " is_active = :is_active WHERE id = :id",
+            " is_active = :is_active, opens_at = :opens_at, closes_at = :closes_at, per_second = :per_second"
+            " WHERE id = :id",
             id=line_id,
             **columns,
         )
@@ -140,11 +146,15 @@ def _check_account(account_id: int) -> None:
 
 
 def _columns(settings: LineSettings) -> dict[str, object]:
+    check_window(settings.opens_at, settings.closes_at)
     return {
         "alias": check_alias(settings.alias),
         "service_class": str(settings.service_class),
         "joined_units": check_joined_units(settings.joined_units),
         "is_active": settings.is_active,
+        "opens_at": settings.opens_at,
+        "closes_at": settings.closes_at,
+        "per_second": check_per_second(settings.per_second),
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from sqlalchemy import Row
@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from sms.core.db import row, rows
 from sms.core.errors import NotFound
 from sms.core.text import N_
+from sms.lines.rules import ServiceClass, Window, check_window
 from sms.operators.queries import batch_size_of
 
 NO_SUCH_LINE = N_("There is no such line.")
@@ -17,7 +18,8 @@ NO_SUCH_LINE = N_("There is no such line.")
 
 @dataclass(frozen=True, slots=True)
 class UsableLine:
-    """A line an account may send from now; `batch_size` is how many recipients its gateway takes at once."""
+    """A line an account may send from now; `batch_size` is how many recipients its gateway takes at once, and no more
+    than the line may send in a second."""
 
     id: int
     number: str
@@ -31,12 +33,29 @@ class UsableLine:
     joined_units: int
     kind: str
     alias: str
+    service_class: str
+    opens_at: time | None
+    closes_at: time | None
+    per_second: int | None
+
+    @property
+    def window(self) -> Window | None:
+        """Its hours; None when it is always open."""
+        return check_window(self.opens_at, self.closes_at)
+
+    def is_held(self, at: datetime, *, is_single: bool) -> bool:
+        """Whether a send would wait at a moment because the line is closed; a single text of a service line never
+        does."""
+        if self.window is None or (is_single and self.service_class == ServiceClass.SERVICE):
+            return False
+        return not self.window.is_open(at)
 
 
 # Own lines first, then the public ones.
 _USABLE = """
 SELECT l.id, l.number, o.id AS operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa,
-       o.name_en AS operator_name_en, o.colour, l.gateway_id, g.batch_size, g.adapter, l.joined_units, l.kind, l.alias
+       o.name_en AS operator_name_en, o.colour, l.gateway_id, g.batch_size, g.adapter, l.joined_units, l.kind, l.alias,
+       l.service_class, l.opens_at, l.closes_at, l.per_second
 FROM lines_line l JOIN operators_operator o ON o.id = l.operator_id JOIN operators_gateway g ON g.id = l.gateway_id
 WHERE l.is_active AND (l.account_id = :account_id OR l.kind = 'public')
 """
@@ -62,7 +81,8 @@ def usable_line_by_number(account_id: int, number: str) -> UsableLine | None:
 
 def _usable(found: Row[Any]) -> UsableLine:
     facts = dict(found._mapping)
-    facts["batch_size"] = batch_size_of(facts.pop("adapter"), facts["batch_size"])
+    most = batch_size_of(facts.pop("adapter"), facts["batch_size"])
+    facts["batch_size"] = most if found.per_second is None else min(most, found.per_second)
     return UsableLine(**facts)
 
 
@@ -77,6 +97,9 @@ class LineView:
     alias: str
     is_active: bool
     joined_units: int
+    opens_at: time | None
+    closes_at: time | None
+    per_second: int | None
     created_at: datetime
     account_id: int | None
     account_name: str | None
@@ -88,9 +111,15 @@ class LineView:
     gateway_id: int
     gateway_name: str
 
+    @property
+    def window(self) -> Window | None:
+        """Its hours; None when it is always open."""
+        return check_window(self.opens_at, self.closes_at)
+
 
 _VIEW = """
-SELECT l.id, l.number, l.kind, l.service_class, l.alias, l.is_active, l.joined_units, l.created_at, l.account_id,
+SELECT l.id, l.number, l.kind, l.service_class, l.alias, l.is_active, l.joined_units, l.opens_at,
+       l.closes_at, l.per_second, l.created_at, l.account_id,
        a.name AS account_name, o.id AS operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa,
        o.name_en AS operator_name_en, o.colour, g.id AS gateway_id, g.name AS gateway_name
 FROM lines_line l JOIN operators_operator o ON o.id = l.operator_id JOIN operators_gateway g ON g.id = l.gateway_id

@@ -1,8 +1,11 @@
 """What a sender number may be, and what kinds there are. Plain Python."""
 
 import re
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 
+from sms.core.calendar import TEHRAN
 from sms.core.errors import Refusal
 from sms.core.text import N_
 
@@ -93,3 +96,55 @@ def check_joined_units(joined_units: int) -> int:
     if joined_units not in JOINED_UNITS:
         raise UnusableLine("joined_units", N_("A part of a longer text holds 66 or 67 characters."))
     return joined_units
+
+
+MOST_PER_SECOND = 100_000
+
+
+def check_per_second(per_second: int | None) -> int | None:
+    """How many messages a second a line takes at most (None: no limit of its own); raises UnusableLine."""
+    if per_second is not None and not 1 <= per_second <= MOST_PER_SECOND:
+        raise UnusableLine("per_second", N_("A rate is between 1 and 100,000 messages a second."))
+    return per_second
+
+
+def check_window(opens_at: time | None, closes_at: time | None) -> "Window | None":
+    """The hours of a line (None: it is always open); raises UnusableLine when one end is missing, or both are one."""
+    if opens_at is None and closes_at is None:
+        return None
+    if opens_at is None or closes_at is None:
+        field = "opens_at" if opens_at is None else "closes_at"
+        raise UnusableLine(field, N_("State both when the line opens and when it closes, or neither."))
+    if opens_at == closes_at:
+        raise UnusableLine("closes_at", N_("A line that is always open has no hours: leave both empty."))
+    return Window(opens_at, closes_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The hours of a line on Tehran's clock, [opens_at, closes_at); they may go over midnight."""
+
+    opens_at: time
+    closes_at: time
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether it is open at a moment."""
+        clock = at.astimezone(TEHRAN).time()
+        if self.opens_at < self.closes_at:
+            return self.opens_at <= clock < self.closes_at
+        return clock >= self.opens_at or clock < self.closes_at
+
+    def next_opening(self, at: datetime) -> datetime:
+        """When it opens the next time; the moment itself while it is open."""
+        return at if self.is_open(at) else _next(self.opens_at, at)
+
+    def next_closing(self, at: datetime) -> datetime:
+        """When it closes the next time after a moment."""
+        return _next(self.closes_at, at)
+
+
+def _next(clock: time, at: datetime) -> datetime:
+    """The first moment after `at` at which Tehran's clock shows this time."""
+    here = at.astimezone(TEHRAN)
+    today = datetime.combine(here.date(), clock, tzinfo=TEHRAN)
+    return today if today > here else datetime.combine(here.date() + timedelta(days=1), clock, tzinfo=TEHRAN)

@@ -71,3 +71,7 @@ class Campaign(Model):
     submitted_at: Mapped[Moment | None]
     cancelled_at: Mapped[Moment | None]
     closed_at: Mapped[Moment | None]
+    scheduled_at: Mapped[Moment | None]
+    paused_at: Mapped[Moment | None]
+    out_of_hours: Mapped[str]
+    moved_count: Mapped[int]

@@ -1,7 +1,7 @@
 """Numbers, money, phones and moments as the reader writes them: plain text; the `ui` macros put the markup around."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 
 from flask import Flask, has_request_context
@@ -99,6 +99,8 @@ def moment_text(moment: datetime) -> str:
     return calendar.moment_text(moment, language())
 
 
-def clock_text(moment: datetime) -> str:
+def clock_text(moment: datetime | time) -> str:
     """Hours and minutes, Tehran time."""
+    if isinstance(moment, time):
+        return calendar.time_text(moment, language())
     return calendar.clock_text(moment, language())

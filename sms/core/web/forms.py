@@ -1,7 +1,7 @@
 """Forms: CSRF by default, labels and messages are message ids, Persian digits and Jalali days are understood."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from typing import Any, Self
 
@@ -156,6 +156,18 @@ class DayField(_TypedField):
     def show(self, value: date) -> str:
         """As the reader writes it."""
         return calendar.day_text(value, language())
+
+
+class ClockField(_TypedField):
+    """A time of the day on Tehran's clock, hours and minutes."""
+
+    def read(self, text: str) -> time:
+        """The time."""
+        return calendar.parse_clock(text)
+
+    def show(self, value: time) -> str:
+        """As the reader writes it."""
+        return calendar.time_text(value, language())
 
 
 class NotAPhone(SmsError):
