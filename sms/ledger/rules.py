@@ -44,6 +44,7 @@ class TransferKind(StrEnum):
     HOLD = "hold"
     CHARGE = "charge"
     RELEASE = "release"
+    REPRICE = "reprice"
     REFUND = "refund"
     CREDIT = "credit"
     REVERSAL = "reversal"
@@ -55,6 +56,7 @@ TRANSFER_LABELS: dict[TransferKind, str] = {
     TransferKind.HOLD: N_("Held for sending"),
     TransferKind.CHARGE: N_("Charged"),
     TransferKind.RELEASE: N_("Released, not sent"),
+    TransferKind.REPRICE: N_("Price of another line"),
     TransferKind.REFUND: N_("Refund"),
     TransferKind.CREDIT: N_("Credit transfer"),
     TransferKind.REVERSAL: N_("Reversal"),
@@ -86,11 +88,15 @@ def why(*, kind: TransferKind, amount_mrial: int, subject: Subject) -> str:
     """Why money entered or left a customer's wallet, as a sentence with a place for the subject's %(number)s."""
     if kind is TransferKind.ADJUSTMENT:
         return N_("Credited by our staff") if amount_mrial > 0 else N_("Debited by our staff")
+    if subject.kind == "campaign" and kind is TransferKind.REPRICE:
+        return _CHEAPER if amount_mrial > 0 else _DEARER
     if subject.kind == "campaign" and kind in _OF_CAMPAIGN:
         return _OF_CAMPAIGN[kind]
     return TRANSFER_LABELS[kind]
 
 
+_CHEAPER = N_("Back from campaign %(number)s: it goes on over a cheaper line")
+_DEARER = N_("More set aside for campaign %(number)s: it goes on over a dearer line")
 _OF_CAMPAIGN: dict[TransferKind, str] = {
     TransferKind.HOLD: N_("Set aside for campaign %(number)s"),
     TransferKind.CHARGE: N_("Price of what the operator took of campaign %(number)s"),

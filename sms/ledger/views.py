@@ -30,7 +30,7 @@ _HEADS = (
     *(N_("No."), N_("Date"), N_("Time (ISO)"), N_("Kind"), N_("Description"), N_("Reason")),
     *(N_("Amount (rial)"), N_("Balance after (rial)")),
 )
-_SPENT = (TransferKind.HOLD, TransferKind.RELEASE)
+_SPENT = (TransferKind.HOLD, TransferKind.RELEASE, TransferKind.REPRICE)
 
 nav.add(
     N_("Statement"),

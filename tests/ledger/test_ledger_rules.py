@@ -32,6 +32,8 @@ CAMPAIGN = Subject("campaign", 12)
     ("kind", "amount", "subject", "sentence"),
     [
         (TransferKind.HOLD, -1, CAMPAIGN, "Set aside for campaign 12"),
+        (TransferKind.REPRICE, 1, CAMPAIGN, "Back from campaign 12: it goes on over a cheaper line"),
+        (TransferKind.REPRICE, -1, CAMPAIGN, "More set aside for campaign 12: it goes on over a dearer line"),
         (TransferKind.RELEASE, 1, CAMPAIGN, "Back from campaign 12: these messages were not sent"),
         (TransferKind.REFUND, 1, CAMPAIGN, "Refunded by the operator’s rule, campaign 12"),
         (TransferKind.REFUND, 1, Subject("", None), "Refund"),
