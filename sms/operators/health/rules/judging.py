@@ -227,7 +227,7 @@ def sentence_of(event: Event, cause: str) -> str:
 
 
 BREAKER_LABELS: dict[BreakerState, str] = {
-    BreakerState.CLOSED: N_("Sends"),
+    BreakerState.CLOSED: N_("Sends as usual"),
     BreakerState.HALF_OPEN: N_("Tries one batch"),
     BreakerState.OPEN: N_("Sends nothing"),
 }
