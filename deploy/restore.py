@@ -354,7 +354,11 @@ def _tell(manifest: Manifest, restored: Restored) -> None:
         )
     if restored.paused_count:
         said.append(
-            f"{restored.paused_count:,} messages were paused; ask before you resume them: they may have been sent."
+            f"{restored.paused_count:,} messages are paused: they may have been sent; ask before you resume them."
+        )
+    if restored.later_count:
+        said.append(
+            f"{restored.later_count:,} messages wait for a later moment; cancel those that were brought forward."
         )
     said.append("What was paid in or accepted since is not there. Everybody has to sign in again.")
     say("\n".join(said))

@@ -1,19 +1,23 @@
 """Asking a gateway for delivery reports and for messages of unknown fate, in threads, outside any transaction."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
+from jobs.health import Pulse, give_back_calls, take_calls
 from sms.core import clock
 from sms.core.config import settings
+from sms.core.crash import crash_point
 from sms.core.db import release, transaction
 from sms.core.errors import SmsError
 from sms.operators import operations as operators
 from sms.operators import queries as operator_queries
-from sms.operators.contract import Operator
+from sms.operators.contract import Operator, Report
+from sms.operators.health.rules.talks import TalkKind
 from sms.operators.queries import GatewayWay
 from sms.operators.rules import Capability
 from sms.outbox.operations import reports, unknown
@@ -23,6 +27,8 @@ _BATCHES_AT_ONCE = 50
 _LOOKUPS_AT_ONCE = 200
 _LEASE_SECONDS = 60
 _ROUNDS = 200  # then the job ends, and the next ring goes on
+_TURN_SECONDS = 0.1
+_TURNS = 20  # so often it is looked whether sends leave room for questions; then the job ends, to be rung for again
 
 Answered = TypeVar("Answered")
 Asked = TypeVar("Asked")
@@ -38,6 +44,19 @@ class Asker:
     answer_count: int = 0
     failure_count: int = 0
     refusal: SmsError | None = None
+    pulse: Pulse = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pulse = Pulse(self.gateway, TalkKind.ASK, hears_silence=False)
+
+    def turns(self, wanted: int) -> int:
+        """How many questions may be asked now: what sends leave of the gateway's requests a second, 0 when nothing."""
+        for _ in range(_TURNS):
+            granted = take_calls(self.gateway, TalkKind.ASK, wanted)
+            if granted:
+                return granted
+            time.sleep(_TURN_SECONDS)
+        return 0
 
     @property
     def is_hopeless(self) -> bool:
@@ -48,18 +67,23 @@ class Asker:
         """One question, in a thread; None when it was not answered, or not asked. Counts need not be exact."""
         if self.is_hopeless:
             return None
+        ticket = object()
+        self.pulse.began(ticket)
         try:
             answer = question(about)
         except SmsError as error:
+            self.pulse.ended(ticket, error)
             log.warning("gateway %s does not tell: %s", self.gateway.id, type(error).__name__)
             self.failure_count += 1
             if operators.stop_reason(error):
                 self.refusal = error
             return None
-        except Exception:
+        except Exception as error:
+            self.pulse.ended(ticket, SmsError(operators.ADAPTER_FAILED, kind=type(error).__name__))
             log.exception("adapter failed")
             self.failure_count += 1
             return None
+        self.pulse.ended(ticket)
         self.answer_count += 1
         return answer
 
@@ -79,6 +103,8 @@ def _talk(gateway_id: int, rounds: Callable[[Asker], Iterator[int]]) -> int:
     release()
     if gateway is None:
         return 0
+    if operator_queries.is_bound(gateway):
+        return _without_asking(gateway)
     try:
         adapter = operator_queries.open_adapter(gateway, seal_key=settings().seal_key)
     except SmsError as error:
@@ -89,8 +115,32 @@ def _talk(gateway_id: int, rounds: Callable[[Asker], Iterator[int]]) -> int:
         return sum(islice(rounds(asker), _ROUNDS))
     finally:
         adapter.close()
+        asker.pulse.tell(at_once=True)
         if asker.refusal is not None:
             _note_refusal(gateway_id, asker.refusal)
+
+
+def _without_asking(gateway: GatewayWay) -> int:
+    """An operator we stay bound to sends its reports by itself and cannot look anything up: what has no report at its
+    horizon expires, what is of unknown fate waits for a late report or a person."""
+    plan = reports.PollPlan((gateway.report_horizon_seconds,), gateway.report_horizon_seconds)
+    looked_at = 0
+    for _ in range(_ROUNDS):
+        with transaction():
+            unknown.park(
+                unknown.claim_lookups(gateway_id=gateway.id, most=_LOOKUPS_AT_ONCE, lease_seconds=_LEASE_SECONDS)
+            )
+            due = reports.claim_polls(
+                gateway_id=gateway.id, most=_BATCHES_AT_ONCE, lease_seconds=_LEASE_SECONDS, at=clock.now()
+            )
+            if due.batches:
+                reports.record_poll(
+                    due, reports=[], unasked=frozenset(), gateway_id=gateway.id, plan=plan, at=clock.now()
+                )
+        if not due.batches:
+            break
+        looked_at += len(due.pending)
+    return looked_at
 
 
 def _note_refusal(gateway_id: int, error: SmsError) -> None:
@@ -101,44 +151,58 @@ def _note_refusal(gateway_id: int, error: SmsError) -> None:
 
 
 def _poll_rounds(asker: Asker) -> Iterator[int]:
-    gateway, adapter = asker.gateway, asker.adapter
+    gateway = asker.gateway
     with ThreadPoolExecutor(gateway.concurrency, thread_name_prefix="poll") as pool:
-        while not asker.is_hopeless:
+        while not asker.is_hopeless and (turns := asker.turns(_BATCHES_AT_ONCE)):
             with transaction():
                 due = reports.claim_polls(
-                    gateway_id=gateway.id, most=_BATCHES_AT_ONCE, lease_seconds=_LEASE_SECONDS, at=clock.now()
+                    gateway_id=gateway.id, most=turns, lease_seconds=_LEASE_SECONDS, at=clock.now()
                 )
+            slices = _slices(due, asker.adapter.max_statuses)
+            give_back_calls(gateway, turns - len(slices))
             if not due.batches:
                 return
-            refs = [message.operator_ref for message in due.pending if message.operator_ref]
-            slices = [refs[start : start + adapter.max_statuses] for start in range(0, len(refs), adapter.max_statuses)]
-            answers = list(pool.map(lambda some: asker.ask(adapter.statuses, some), slices))
+            answers = list(pool.map(lambda some: asker.ask(asker.adapter.statuses, some), slices))
+            told = list(zip(slices, answers, strict=True))
             with transaction():
-                reports.record_poll(
-                    due,
-                    reports=[report for told in answers if told is not None for report in told],
-                    unasked=frozenset(
-                        ref for some, told in zip(slices, answers, strict=True) if told is None for ref in some
-                    ),
-                    gateway_id=gateway.id,
-                    plan=reports.PollPlan(gateway.polling_plan_seconds, gateway.report_horizon_seconds),
-                    at=clock.now(),
-                )
-            yield len(refs)
+                _record_poll(gateway, due, told)
+                crash_point("poll_stored")
+            asker.pulse.tell()
+            yield sum(map(len, slices))
+
+
+def _slices(due: reports.Poll, most: int) -> list[list[str]]:
+    """The references to ask for, as many in one question as the operator takes."""
+    refs = [message.operator_ref for message in due.pending if message.operator_ref]
+    return [refs[start : start + most] for start in range(0, len(refs), most)]
+
+
+def _record_poll(gateway: GatewayWay, due: reports.Poll, told: Sequence[tuple[list[str], list[Report] | None]]) -> None:
+    reports.record_poll(
+        due,
+        reports=[report for _, answer in told if answer is not None for report in answer],
+        unasked=frozenset(ref for some, answer in told if answer is None for ref in some),
+        gateway_id=gateway.id,
+        plan=reports.PollPlan(gateway.polling_plan_seconds, gateway.report_horizon_seconds),
+        at=clock.now(),
+    )
 
 
 def _lookup_rounds(asker: Asker) -> Iterator[int]:
     gateway, adapter = asker.gateway, asker.adapter
     with ThreadPoolExecutor(gateway.concurrency, thread_name_prefix="lookup") as pool:
-        while not asker.is_hopeless:
+        while not asker.is_hopeless and (turns := asker.turns(_LOOKUPS_AT_ONCE)):
             with transaction():
-                ids = unknown.claim_lookups(gateway_id=gateway.id, most=_LOOKUPS_AT_ONCE, lease_seconds=_LEASE_SECONDS)
+                ids = unknown.claim_lookups(gateway_id=gateway.id, most=turns, lease_seconds=_LEASE_SECONDS)
+            give_back_calls(gateway, turns - len(ids))
             if not ids:
                 return
             told = pool.map(lambda message_id: asker.ask(_reference_of(adapter), message_id), ids)
             answers = {message_id: ref for message_id, ref in zip(ids, told, strict=True) if ref is not None}
             with transaction():
                 _record_lookups(gateway, adapter, ids, answers)
+                crash_point("lookups_stored")
+            asker.pulse.tell()
             yield len(ids)
 
 

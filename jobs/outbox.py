@@ -2,10 +2,12 @@
 
 import time
 
-from jobs import asking, sending
+from jobs import asking, binding, sending
 from sms.core import clock
+from sms.core.crash import crash_point
 from sms.core.db import execute, transaction
-from sms.core.queue import GENERAL_QUEUE, Job, answered, ring_now, sending_queue
+from sms.core.queue import Job, answered, ring_now, sending_queue
+from sms.operators.queries import is_bound_gateway
 from sms.outbox.operations import campaigns, days, refunds, reports
 from sms.outbox.operations.sweep import keep_house as keep_house_at
 from sms.outbox.operations.sweep import sweep as sweep_at
@@ -21,9 +23,12 @@ _CAMPAIGNS_AT_ONCE = 50
 
 
 def dispatch(*, gateway_id: int) -> None:
-    """Send what waits for a gateway."""
+    """Send what waits for a gateway; one that stays bound is held until the worker ends."""
+    crash_point("job_taken")
     answered(Job.DISPATCH, gateway_id)
-    if sending.drain(gateway_id) and has_queued(gateway_id=gateway_id):
+    if is_bound_gateway(gateway_id):
+        binding.bind(gateway_id)
+    elif sending.drain(gateway_id) and has_queued(gateway_id=gateway_id):
         ring_now(Job.DISPATCH, queue=sending_queue(gateway_id), gateway_id=gateway_id)
     settle_dirty()
 
@@ -47,13 +52,11 @@ def apply_reports() -> None:
     """Apply the report sets that wait, with those that come in the next moment: a hundred cost little more than one."""
     time.sleep(_GATHER_SECONDS)
     answered(Job.APPLY_REPORTS)
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS):  # then refunds and totals have their turn, and the sweeper rings for the rest
         with transaction():
             applied = reports.apply_waiting(most=_SETS_AT_ONCE, at=clock.now())
         if not applied:
             break
-    else:  # refunds and totals have their turn, then the rest
-        ring_now(Job.APPLY_REPORTS, queue=GENERAL_QUEUE)
     looked_at = _UNMATCHED_AT_ONCE
     while looked_at == _UNMATCHED_AT_ONCE:
         with transaction():
@@ -103,6 +106,8 @@ def post_due() -> None:
     while posted:
         with transaction():
             posted = refunds.post_due(most=_REFUNDS_AT_ONCE, at=clock.now())
+            if posted:
+                crash_point("refunds_posted")
 
 
 def settle_dirty() -> None:
@@ -112,3 +117,4 @@ def settle_dirty() -> None:
     for campaign_id in ids:
         with transaction():
             campaigns.settle(campaign_id=campaign_id, at=clock.now())
+            crash_point("settled")

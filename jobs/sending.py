@@ -2,11 +2,13 @@
 a time."""
 
 import logging
+import random
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from jobs.health import Pulse, begin_trial, end_trial, give_back_calls, take_calls
 from sms.core import clock
 from sms.core.config import settings
 from sms.core.crash import crash_point
@@ -26,15 +28,22 @@ from sms.operators.contract import (
     Unanswered,
     Unreachable,
 )
+from sms.operators.health.rules.breaker import Permit
+from sms.operators.health.rules.talks import TalkKind
 from sms.operators.queries import GatewayWay
 from sms.operators.rules import Outcome
 from sms.outbox.operations import dispatch, unknown
+from sms.outbox.operations.claiming import seconds_to_next
 from sms.outbox.operations.dispatch import Claimed, Result
 from sms.outbox.queries.waiting import current_epoch
 
 log = logging.getLogger(__name__)
 _GATHER_SECONDS = 0.01  # answers that come this close together share a commit
+_LISTEN_SECONDS = 1.0  # an operator that answers nothing is noticed without its answer
+_PACE_SECONDS = 0.05
 _RETRY_SECONDS = 1.0
+_PUT_OFF_SECONDS = (5.0, 15.0)  # a batch that was to be sent once more while too many are
+_TRIAL_SIZE = 10  # messages risked with an operator that failed
 
 
 @dataclass(slots=True)
@@ -54,9 +63,12 @@ class Sender:
     is_trying: bool = field(init=False)
     is_stopped: bool = False
     has_noted: bool = False
+    is_paced: bool = False  # something may wait that the limit of requests a second holds back
+    pulse: Pulse = field(init=False)
 
     def __post_init__(self) -> None:
-        self.is_trying = self.gateway.failure_count > 0
+        self.is_trying = self.gateway.failure_count > 0 or self.gateway.is_trial
+        self.pulse = Pulse(self.gateway, TalkKind.SEND)
 
     def run(self) -> int:
         """Send; returns the number of batches handed over."""
@@ -66,22 +78,34 @@ class Sender:
         stored = 0
         with ThreadPoolExecutor(self.gateway.concurrency, thread_name_prefix="send") as self.pool:
             while True:
+                self.is_paced = False
                 if not self.is_stopped and time.monotonic() < deadline:
                     self._launch()
-                if not self.flying:
-                    return stored
-                stored += self._land()
+                if self.flying:
+                    stored += self._land()
+                elif self.is_paced:
+                    time.sleep(_PACE_SECONDS)
+                else:
+                    break
+                self._listen()
+        self.pulse.tell(at_once=True)
+        return stored
+
+    def _listen(self) -> None:
+        """Stop when the breaker has opened, or staff hold the gateway back; what is on the wire is waited for."""
+        guidance = self.pulse.tell()
+        if guidance.permit is not Permit.ALL and not self.pulse.is_trial:
+            self.is_stopped = True
 
     def _launch(self) -> None:
         """Claim as much as there is room for: what is sent and not yet stored stays bounded."""
-        room = self._room()
+        wanted = self._room()
+        room = take_calls(self.gateway, TalkKind.SEND, wanted) if wanted else 0
+        self.is_paced = room < wanted
         if not room:
             return
         claimed_at = time.monotonic()
-        with transaction():
-            claimed = dispatch.claim(
-                gateway_id=self.gateway.id, most=room, lease_seconds=self.gateway.lease_seconds, epoch=self.epoch
-            )
+        claimed = self._claim(room)
         if not claimed:
             return
         crash_point("claimed")
@@ -92,29 +116,62 @@ class Sender:
         begin_before = claimed_at + self.gateway.lease_seconds - self.gateway.timeout_seconds
         self.flying |= {self.pool.submit(self._send, batch, begin_before) for batch in marked}
 
+    def _claim(self, room: int) -> list[Claimed]:
+        """Batches for as many requests as were taken out of the bucket; what is not used goes back into it."""
+        with transaction():
+            claimed = dispatch.claim(
+                gateway_id=self.gateway.id,
+                most=room,
+                lease_seconds=self.gateway.lease_seconds,
+                epoch=self.epoch,
+                at=clock.now(),
+            )
+            if len(claimed) < room:
+                self.is_paced = seconds_to_next(gateway_id=self.gateway.id) is not None
+        claimed = self._within_budget(claimed)
+        give_back_calls(self.gateway, room - len(claimed))
+        return claimed
+
     def _room(self) -> int:
         if self.is_trying:
             return 0 if self.flying else 1
-        room = 2 * self.gateway.concurrency - len(self.flying)
-        return room if room >= self.gateway.concurrency else 0
+        hands = self.pulse.hands
+        if hands < self.gateway.concurrency or self.gateway.per_second is not None:
+            return max(0, hands - len(self.flying))  # none waits for a thread, all begin at once
+        room = 2 * hands - len(self.flying)
+        return room if room >= hands else 0
+
+    def _within_budget(self, claimed: Sequence[Claimed]) -> list[Claimed]:
+        """Those that may go; what was sent before is put off when too much is sent once more."""
+        again = [batch for batch in claimed if batch.attempt > 1]
+        over = [] if self.is_trying else again[max(0, self.pulse.retries_left) :]
+        if over:
+            put_off = [Result(batch, is_unsent=True, retry_seconds=random.uniform(*_PUT_OFF_SECONDS)) for batch in over]
+            with transaction():
+                dispatch.requeue(put_off)
+        ids = {batch.id for batch in over}
+        return [batch for batch in claimed if batch.id not in ids]
 
     def _send(self, batch: Claimed, begin_before: float) -> Result:
         """In a thread: hand a batch over, or leave it when the gateway failed meanwhile or its lease runs short."""
         if self.is_stopped or time.monotonic() > begin_before:
             return Result(batch, is_unsent=True)
-        result = hand_over(self.adapter, batch)
+        self.pulse.began(batch.id, is_retry=batch.attempt > 1)
+        result = hand_over(self.adapter, batch, most=_TRIAL_SIZE if self.pulse.is_trial else None)
+        self.pulse.ended(batch.id, result.error, submitted=len(result.answers))
         crash_point("reply_read")
         if result.error is not None:
             self.is_stopped = True  # before this thread takes the next batch
         return result
 
     def _land(self) -> int:
-        done, waiting = wait(self.flying, return_when=FIRST_COMPLETED)
-        if waiting:
+        done, waiting = wait(self.flying, timeout=_LISTEN_SECONDS, return_when=FIRST_COMPLETED)
+        if done and waiting:
             done, _ = wait(self.flying, timeout=_GATHER_SECONDS)
         self.flying -= done
         results = [future.result() for future in done]
-        self._store(results)
+        if results:
+            self._store(results)
         return sum(not result.is_unsent for result in results)
 
     def _store(self, results: Sequence[Result]) -> None:
@@ -147,9 +204,17 @@ class Sender:
             self.is_trying = False
 
 
-def hand_over(adapter: Operator, batch: Claimed) -> Result:
-    """One conversation with the operator. Only an explicit refusal, or no connection at all, proves that nothing was
-    sent."""
+def hand_over(adapter: Operator, batch: Claimed, *, most: int | None = None) -> Result:
+    """One conversation with the operator, about `most` recipients of a batch, or all. Only an explicit refusal, or no
+    connection at all, proves that nothing was sent."""
+    if most is None or len(batch.recipients) <= most:
+        return _hand_over(adapter, batch)
+    result = _hand_over(adapter, replace(batch, recipients=batch.recipients[:most]))
+    kept_back = [] if result.is_unsent else [recipient.message_id for recipient in batch.recipients[most:]]
+    return replace(result, batch=batch, unsent=kept_back)
+
+
+def _hand_over(adapter: Operator, batch: Claimed) -> Result:
     submission = Submission(
         line_number=batch.line_number,
         body=batch.body,
@@ -196,6 +261,10 @@ def drain(gateway_id: int) -> int:
             operators.note_failure(gateway_id=gateway_id, error=error, at=clock.now())
         return 0
     try:
+        if gateway.is_trial and not begin_trial(gateway):
+            return 0
         return Sender(gateway, adapter).run()
     finally:
         adapter.close()
+        if gateway.is_trial:
+            end_trial(gateway)

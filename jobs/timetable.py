@@ -7,6 +7,7 @@ TIMETABLE: tuple[tuple[Job, int], ...] = (
     (Job.SWEEP, 2),
     (Job.KEEP_HOUSE, 30),
     (Job.CHECK_GATEWAYS, 60),
+    (Job.JUDGE_GATEWAYS, 10),
     (Job.END_SESSIONS, 600),
     (Job.TIDY_DRAFTS, 300),
 )

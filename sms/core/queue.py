@@ -5,6 +5,7 @@ from enum import StrEnum
 from functools import cache
 
 from redis import Redis
+from redis.client import PubSub
 from redis.exceptions import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
@@ -25,11 +26,14 @@ class Job(StrEnum):
     APPLY_REPORTS = "jobs.outbox.apply_reports"
     POST_REFUNDS = "jobs.outbox.post_refunds"
     FINISH_CANCELLED = "jobs.outbox.finish_cancelled"
+    FAIL_OVER = "jobs.control.fail_over"
+    MOVE = "jobs.control.move"
     SWEEP = "jobs.outbox.sweep"
     READ_DRAFT = "jobs.intake.read_draft"
     KEEP_HOUSE = "jobs.outbox.keep_house"
     TIDY_DRAFTS = "jobs.intake.tidy_drafts"
     CHECK_GATEWAYS = "jobs.operators.check_gateways"
+    JUDGE_GATEWAYS = "jobs.health.judge_gateways"
     END_SESSIONS = "jobs.accounts.end_sessions"
 
 
@@ -66,6 +70,8 @@ def ring_now(job: Job, *, queue: str, key: str = "", **ids: int) -> None:
             Queue(prefixed(queue), connection=connection(), serializer=JSONSerializer).enqueue(
                 str(job), kwargs=ids, job_timeout=600, result_ttl=0, failure_ttl=86400
             )
+        else:
+            connection().publish(bell, "")  # whoever keeps the bell rung, because it goes on for long, listens
     except RedisError as error:
         log.warning("doorbell %s not rung: %s", job, type(error).__name__)
 
@@ -73,6 +79,21 @@ def ring_now(job: Job, *, queue: str, key: str = "", **ids: int) -> None:
 def answered(job: Job, *ids: int) -> None:
     """The job has begun: whoever rings from now on is heard again."""
     connection().delete(_bell(job, "-".join(map(str, ids))))
+
+
+def keep_rung(job: Job, *ids: int) -> None:
+    """For a job that goes on for long: no further one is asked for meanwhile. Call it every few seconds."""
+    try:
+        connection().set(_bell(job, "-".join(map(str, ids))), 1, ex=_RUNG_SECONDS)
+    except RedisError as error:
+        log.warning("doorbell %s not kept: %s", job, type(error).__name__)
+
+
+def listen(job: Job, *ids: int) -> PubSub:
+    """Hears each ring for a job whose bell is kept rung; close it after use. Raises RedisError."""
+    ears: PubSub = connection().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    ears.subscribe(_bell(job, "-".join(map(str, ids))))
+    return ears
 
 
 def silence() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, request, url_for
+from flask import Response, abort, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from sms.core import clock
@@ -20,6 +20,7 @@ from sms.core.web.limits import limiter
 from sms.operators import operations, queries
 from sms.operators.contract import Adapter, explained
 from sms.operators.forms import NewGatewayForm, OperatorForm, gateway_form
+from sms.operators.health.admin import bp
 from sms.operators.operations import Actor, Checked
 from sms.operators.push.queries import push
 from sms.operators.rules import (
@@ -32,7 +33,8 @@ from sms.operators.rules import (
     UnusableSetting,
 )
 
-bp = Blueprint("operators_admin", __name__)
+__all__ = ["bp"]
+
 PERMISSION = "operators.manage"
 _ADDRESSES = {"magfa": "https://sms.magfa.com/api/http/sms/v2/", "kavenegar": "https://api.kavenegar.com/v1/"}
 _WATCHED = frozenset({GatewayState.FAILING})  # a state that is likely to change while somebody looks

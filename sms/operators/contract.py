@@ -222,6 +222,7 @@ class Receipt(NamedTuple):
     recipient: int | None
     line_number: str
     user_reference: int | None  # the last 16 bits of our own id, where the operator sends them back
+    handle: object = None  # acknowledges it
 
 
 class InboundPart(NamedTuple):
@@ -237,7 +238,7 @@ class InboundPart(NamedTuple):
 
 
 class Arrivals(NamedTuple):
-    """What came in over a line since it was last looked at; `handles` acknowledge all of it."""
+    """What came in over a line since it was last looked at; `handles` acknowledge its texts and parts."""
 
     receipts: list[Receipt]
     texts: list[InboundText]
@@ -250,6 +251,7 @@ class LineState:
     """How a line stands."""
 
     bound_count: int = 0
+    is_cut: bool = True  # nothing can be sent at the moment
     trouble: SmsError | None = None  # why it is not bound, or may not send
     trouble_count: int = 0
     busy_since: float | None = None  # by the monotonic clock: since when the operator takes nothing
@@ -286,6 +288,9 @@ class Line(Protocol):
 
     def acknowledge(self, handles: Sequence[object]) -> None:
         """Tell the operator that these are kept."""
+
+    def candidates(self, ref: str) -> Sequence[str]:
+        """The references that a receipt's id may stand for, as this line writes them now."""
 
     def matched(self, receipt: Receipt, ref: str) -> None:
         """Tell the line which of a receipt's references was the right one, so that it learns."""

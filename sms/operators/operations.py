@@ -250,9 +250,13 @@ def switch(*, gateway_id: int, is_on: bool, by: Actor, at: datetime) -> None:
 
 
 def resume(*, gateway_id: int, by: Actor, at: datetime) -> None:
-    """Let a stopped or failing gateway try again at once. Raises Refusal when there is nothing to resume."""
+    """Let a stopped or failing gateway, or one whose breaker is open, try again at once. Raises Refusal when there is
+    nothing to resume."""
     before = _locked(gateway_id)
-    if not before.stopped_reason and before.failing_since is None:
+    has_trial = execute(
+        "UPDATE operators_health SET trial_at = :at WHERE gateway_id = :id AND breaker = 'open'", id=gateway_id, at=at
+    )
+    if not before.stopped_reason and before.failing_since is None and not has_trial:
         raise Refusal(N_("This gateway is not stopped."))
     _store(gateway_id, Health(last_ok_at=before.last_ok_at))
     _ring(gateway_id)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from sms.core.phone import NetworkGuess
 from sms.core.seal import unseal
 from sms.core.text import N_
 from sms.operators.contract import Access, Adapter, BoundOperator, Operator
+from sms.operators.health.rules.breaker import Breaker, BreakerState, Override, Permit, permit
 from sms.operators.registry import ADAPTERS, NO_SUCH_ADAPTER, build
 from sms.operators.rules import GatewayState, recalled, state_of
 
@@ -41,11 +42,14 @@ class GatewayWay:
     on_absent: str
     failure_count: int
     settings: Mapping[str, object] = field(default_factory=dict)
+    per_second: float | None = None  # requests, sends and questions together
+    is_trial: bool = False  # its breaker is not closed: one small batch, and more only when that was answered
 
 
 _WAY = """
 SELECT id, name, adapter, base_url, credentials_sealed, batch_size, concurrency, timeout_seconds, lease_seconds,
-       polling_plan_seconds, report_horizon_seconds, lookup_after_seconds, on_absent, failure_count, settings
+       polling_plan_seconds, report_horizon_seconds, lookup_after_seconds, on_absent, failure_count, settings,
+       per_second
 FROM operators_gateway
 """
 
@@ -56,12 +60,27 @@ def gateway_ids() -> list[int]:
 
 
 def sendable_gateway(gateway_id: int, at: datetime) -> GatewayWay | None:
-    """The gateway if it may send now: switched on, not stopped, and not left alone after a failure."""
-    return _way(
+    """The gateway if it may send now: switched on, not stopped, not left alone after a failure, and its breaker not
+    open. With `is_trial` only the one trial of a breaker that is not closed may be begun."""
+    way = _way(
         _WAY + "WHERE id = :id AND is_on AND stopped_reason = '' AND (retry_at IS NULL OR retry_at <= :at)",
         id=gateway_id,
         at=at,
     )
+    allowed = _permit(gateway_id, at) if way is not None else Permit.NOTHING
+    if way is None or allowed is Permit.NOTHING:
+        return None
+    return replace(way, is_trial=True) if allowed is Permit.TRIAL else way
+
+
+def _permit(gateway_id: int, at: datetime) -> Permit:
+    found = row(
+        "SELECT breaker, trial_at, override, override_until FROM operators_health WHERE gateway_id = :id", id=gateway_id
+    )
+    if found is None:
+        return Permit.ALL
+    decided = Override(BreakerState(found.override) if found.override else None, found.override_until)
+    return permit(Breaker(state=BreakerState(found.breaker), trial_at=found.trial_at), decided, at=at)
 
 
 def reachable_gateway(gateway_id: int) -> GatewayWay | None:
@@ -76,6 +95,11 @@ def any_gateway(gateway_id: int) -> GatewayWay:
     if found is None:
         raise NotFound(NO_SUCH_GATEWAY)
     return found
+
+
+def is_switched_on(gateway_id: int) -> bool:
+    """Whether staff let it send."""
+    return bool(row("SELECT 1 AS one FROM operators_gateway WHERE id = :id AND is_on", id=gateway_id))
 
 
 def gateways_to_check() -> list[GatewayWay]:
@@ -95,6 +119,12 @@ def _way(sql: str, **params: object) -> GatewayWay | None:
 def bound_adapters() -> list[str]:
     """The codes of the adapters that stay connected to their operator."""
     return sorted(code for code, adapter in ADAPTERS.items() if adapter.is_bound)
+
+
+def is_bound_gateway(gateway_id: int) -> bool:
+    """Whether this gateway stays connected to its operator."""
+    found = row("SELECT adapter FROM operators_gateway WHERE id = :id", id=gateway_id)
+    return found is not None and found.adapter in bound_adapters()
 
 
 def is_bound(way: GatewayWay) -> bool:
@@ -216,9 +246,11 @@ _VIEW = """
 SELECT g.id, g.operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa, o.name_en AS operator_name_en,
        o.colour, g.name, g.adapter, g.base_url, g.is_on, g.batch_size, g.concurrency, g.timeout_seconds,
        g.slowest_accept_seconds, g.lease_seconds, g.polling_plan_seconds, g.report_horizon_seconds,
-       g.lookup_after_seconds, g.on_absent, g.settings, g.stopped_reason, g.failing_since, g.failure_count,
+       g.lookup_after_seconds, g.on_absent, g.settings, g.stopped_reason,
+       coalesce(g.failing_since, CASE WHEN h.breaker <> 'closed' THEN h.since END) AS failing_since, g.failure_count,
        g.last_error, g.last_ok_at, g.retry_at, g.credit_mrial, g.credit_checked_at, g.created_at
 FROM operators_gateway g JOIN operators_operator o ON o.id = g.operator_id
+LEFT JOIN operators_health h ON h.gateway_id = g.id
 """
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
+from sms.core.errors import Refusal
 from sms.core.text import N_
 from sms.operators.rules import Capability, Outcome
 
@@ -27,9 +28,10 @@ CAMPAIGN_LABELS: dict[CampaignState, str] = {
 
 
 class BatchState(StrEnum):
-    """Where a batch stands: queued ↔ submitting → submitted, or queued → cancelled."""
+    """Where a batch stands: paused ↔ queued ↔ submitting → submitted, or queued or paused → cancelled."""
 
     QUEUED = "queued"
+    PAUSED = "paused"
     SUBMITTING = "submitting"
     SUBMITTED = "submitted"
     CANCELLED = "cancelled"
@@ -50,6 +52,60 @@ PROGRESS_LABELS: dict[Progress, str] = {
     Progress.UNKNOWN: N_("Fate unknown"),
     Progress.WAITING: N_("Sent, waiting for its report"),
 }
+
+
+class OutOfHours(StrEnum):
+    """What is to become of what is not sent when its line is closed."""
+
+    WAIT = "wait"
+    REFUSE = "refuse"
+
+
+OUT_OF_HOURS_LABELS: dict[OutOfHours, str] = {
+    OutOfHours.WAIT: N_("It waits and goes out at the next opening"),
+    OutOfHours.REFUSE: N_("It is not sent, and its price comes back"),
+}
+
+
+class MoveReason(StrEnum):
+    """Why messages went over to another line."""
+
+    GATEWAY_DOWN = "gateway_down"
+    BY_HAND = "by_hand"
+
+
+MOST_PLAN_LINES = 20
+_FURTHEST = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """A line a send may go on over, and what the whole send may cost at most once it does."""
+
+    line_id: int
+    cap_mrial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the customer states beside the words and the list: when it begins, what becomes of it out of hours, and over
+    which lines, in this order, it may go on when its operator is down."""
+
+    scheduled_at: datetime | None = None
+    out_of_hours: OutOfHours = OutOfHours.WAIT
+    plan: Sequence[PlanLine] = ()
+
+
+AT_ONCE = Terms()
+
+
+def check_schedule(scheduled_at: datetime, *, at: datetime) -> datetime:
+    """A moment a send may begin at; raises Refusal for one that is over, or too far off."""
+    if scheduled_at < at:
+        raise Refusal(N_("Choose a moment that is still to come."))
+    if scheduled_at > at + _FURTHEST:
+        raise Refusal(N_("A send can be scheduled a year ahead at most."))
+    return scheduled_at
 
 
 class Priority(IntEnum):

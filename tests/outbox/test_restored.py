@@ -17,7 +17,7 @@ from sms.operators import registry
 from sms.operators.rules import Capability
 from sms.outbox.operations import campaigns, sweep, unknown
 from sms.outbox.operations.restored import Restored, after_restore
-from tests.factories import AT, make_campaign
+from tests.factories import AT, make_account, make_campaign, make_gateway, make_line
 from tests.outbox.conftest import Steps, balance
 
 HOUR_AGO = timedelta(hours=1)
@@ -92,6 +92,25 @@ def test_what_may_be_sent_later_only_stays_queued(steps: Steps) -> None:
     assert scalar("SELECT state FROM outbox_batch") == "queued"
 
 
+def _hold(campaign_id: int, **columns: object) -> None:
+    with transaction():
+        execute("UPDATE outbox_batch SET state = 'paused' WHERE campaign_id = :id", id=campaign_id)
+        for name, value in columns.items():
+            execute(f"UPDATE outbox_campaign SET {name} = :value WHERE id = :id", id=campaign_id, value=value)  # noqa: S608 - our own names
+
+
+def test_what_was_paused_stays_paused_and_a_schedule_that_lies_ahead_stands(steps: Steps) -> None:
+    paused, later, begun = (make_campaign(steps.shop, size=size, batch_size=10) for size in (2, 3, 4))
+    _hold(paused, paused_at=AT)
+    _hold(later, scheduled_at=AT + HOUR_AGO)
+    _hold(begun, scheduled_at=AT - HOUR_AGO)  # its moment has come since
+
+    restored = _restore()
+
+    assert (restored.paused_count, restored.later_count, restored.unknown_count) == (2, 3, 4)
+    assert _totals(begun, steps) == {"unknown": 4}
+
+
 def test_messages_count_as_old_as_the_backup_and_are_looked_up_when_the_operator_must_know(steps: Steps) -> None:
     make_campaign(steps.shop, size=5, batch_size=5)
     taken_at = datetime.now(UTC) - HOUR_AGO
@@ -120,12 +139,14 @@ def test_what_the_operator_has_is_charged_once_and_what_it_lacks_follows_the_gat
     steps.verify()
 
 
-def _absent_twice(ids: Sequence[int], *, remembers_seconds: float = 86_400) -> None:
+def _absent_twice(
+    ids: Sequence[int], *, capability: Capability = Capability.LOOKS_UP, remembers_seconds: float = 86_400
+) -> None:
     for _ in range(2):
         with transaction():
             unknown.absent(
                 ids,
-                capability=Capability.LOOKS_UP,
+                capability=capability,
                 on_absent="resend",
                 ask_again_seconds=0,
                 remembers_seconds=remembers_seconds,
@@ -142,6 +163,32 @@ def test_an_operator_whose_memory_ends_before_the_backup_proves_nothing_by_not_k
 
     assert scalar("SELECT count(*) FROM outbox_unknown WHERE next_lookup_at IS NULL") == 5
     assert steps.claim() == []
+
+
+def test_what_may_have_gone_over_another_gateway_is_never_sent_again_by_itself(steps: Steps) -> None:
+    """The customer had a line of another operator too: whether the send went on over it meanwhile, nobody knows."""
+    make_campaign(steps.shop, size=5, batch_size=5)
+    operator_id, gateway_id = make_gateway(operator_code="2000")
+    make_line(operator_id=operator_id, gateway_id=gateway_id)
+    _restore()
+    ids = [message.message_id for message in rows("SELECT message_id FROM outbox_unknown ORDER BY 1")]
+
+    with transaction():
+        unknown.found({ids[0]: "r"}, gateway_id=steps.shop.gateway_id, at=AT)
+    _absent_twice(ids[1:3])
+    _absent_twice(ids[3:], capability=Capability.DEDUPES)
+
+    assert scalar("SELECT count(*) FROM outbox_submission") == 1
+    assert scalar("SELECT count(*) FROM outbox_unknown WHERE next_lookup_at IS NULL") == 4
+    assert steps.claim() == []
+
+
+def test_a_line_of_somebody_else_is_no_other_way(steps: Steps) -> None:
+    make_campaign(steps.shop, size=5, batch_size=5)
+    operator_id, gateway_id = make_gateway(operator_code="2000")
+    make_line(operator_id=operator_id, gateway_id=gateway_id, account_id=make_account()[0])
+    _restore()
+    assert scalar("SELECT bool_or(may_be_elsewhere) FROM outbox_unknown") is False
 
 
 class _Deaf:

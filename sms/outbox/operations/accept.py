@@ -21,14 +21,25 @@ from sms.core.text import N_
 from sms.ledger.operations import open_wallet, post
 from sms.ledger.queries import customer_wallet
 from sms.ledger.rules import InsufficientBalance, Posting, TransferKind, WalletKind, missing
-from sms.lines.queries import UsableLine, usable_line
+from sms.lines.queries import UsableLine, usable_line, usable_lines
 from sms.operators.queries import network_guess
 from sms.operators.rules import Outcome
 from sms.outbox.intake.queries import NO_SUCH_DRAFT, chunks
 from sms.outbox.intake.rules.packing import DUPLICATE, INVALID, VALID, unpack
 from sms.outbox.intake.rules.pricing import language_of, measured, sendable, total_mrial
 from sms.outbox.models import Draft
-from sms.outbox.rules import Priority, priority_of
+from sms.outbox.operations.turns import first_turn
+from sms.outbox.rules import (
+    AT_ONCE,
+    MOST_PLAN_LINES,
+    BatchState,
+    OutOfHours,
+    PlanLine,
+    Priority,
+    Terms,
+    check_schedule,
+    priority_of,
+)
 
 _HEAD = 7  # 98 and five national digits decide the network
 _SKIPPED = {VALID: Outcome.OPTED_OUT, DUPLICATE: Outcome.DUPLICATE, INVALID: Outcome.INVALID}
@@ -53,6 +64,7 @@ class _Loading:
     prices: dict[int, Price]
     guess: NetworkGuess
     opted_out: Set[str]
+    terms: Terms
     next_id: int = 0
     batch_ids: list[int] = field(default_factory=list)
     batches: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -81,9 +93,18 @@ class _Loading:
         return known[0]
 
 
-def accept_draft(*, draft_id: int, account_id: int, user_id: int, at: datetime, agreed_mrial: int | None = None) -> int:
+def accept_draft(
+    *,
+    draft_id: int,
+    account_id: int,
+    user_id: int,
+    at: datetime,
+    agreed_mrial: int | None = None,
+    terms: Terms = AT_ONCE,
+) -> int:
     """Hold the price and queue the messages of a ready draft; returns the campaign's id, the same one however often
-    asked. With `agreed_mrial` a send that has become dearer than that is refused.
+    asked. With `agreed_mrial` a send that has become dearer than that is refused. A scheduled one is held as any other
+    and queued when its moment has come.
 
     Raises InsufficientBalance, Refusal or NotFound; then nothing is written.
     """
@@ -103,7 +124,8 @@ def accept_draft(*, draft_id: int, account_id: int, user_id: int, at: datetime, 
     if draft is None:
         raise NotFound(NO_SUCH_DRAFT)
     _refuse_unready(draft)
-    loading = _prepared(draft, at)
+    loading = _prepared(draft, terms, at)
+    _refuse_out_of_hours(loading, sum(_counts(draft, loading).values()), at)
     _refuse_when_short(draft, loading, agreed_mrial)
     _load(loading, draft)
     wallet_id = open_wallet(
@@ -111,12 +133,14 @@ def accept_draft(*, draft_id: int, account_id: int, user_id: int, at: datetime, 
     )
     _insert_campaign(loading, draft=draft, key=key, user_id=user_id, wallet_id=wallet_id, at=at)
     _insert_batches(loading)
+    _insert_plan(loading)
     _hold(loading, wallet_id=wallet_id, user_id=user_id, at=at)
     execute("UPDATE outbox_draft SET state = 'used' WHERE id = :id", id=draft_id)
     execute("DELETE FROM outbox_draft_chunk WHERE draft_id = :id", id=draft_id)
     crash_point("accepting")
     after_commit(lambda: crash_point("accepted"))
-    ring(Job.DISPATCH, queue=sending_queue(loading.line.gateway_id), gateway_id=loading.line.gateway_id)
+    if terms.scheduled_at is None:
+        ring(Job.DISPATCH, queue=sending_queue(loading.line.gateway_id), gateway_id=loading.line.gateway_id)
     return loading.campaign_id
 
 
@@ -127,7 +151,9 @@ def _refuse_unready(draft: Draft) -> None:
         raise Refusal(N_("The list is still being read; try again in a moment."))
 
 
-def _prepared(draft: Draft, at: datetime) -> _Loading:
+def _prepared(draft: Draft, terms: Terms, at: datetime) -> _Loading:
+    if terms.scheduled_at is not None:
+        check_schedule(terms.scheduled_at, at=at)
     line = usable_line(account_id=draft.account_id, line_id=draft.line_id) if draft.line_id else None
     if line is None:
         raise Refusal(N_("Choose a line that you may send from."))
@@ -141,6 +167,7 @@ def _prepared(draft: Draft, at: datetime) -> _Loading:
         prices=_prices(line, text, at),
         guess=network_guess(),
         opted_out=frozenset(map(str, opted_out.everywhere | opted_out.by_line.get(line.id, frozenset()))),
+        terms=terms,
     )
 
 
@@ -150,10 +177,31 @@ def _prices(line: UsableLine, text: Measure, at: datetime) -> dict[int, Price]:
     return {network_id: price for (network_id, spoken), price in listed.items() if spoken == language}
 
 
+def _counts(draft: Draft, loading: _Loading) -> dict[int, int]:
+    return sendable(draft.networks, draft.suppressed, line_id=loading.line.id)
+
+
+def _refuse_out_of_hours(loading: _Loading, count: int, at: datetime) -> None:
+    """Whoever does not want to wait for the line's opening is told before anything is held."""
+    begins_at = loading.terms.scheduled_at or at
+    if loading.terms.out_of_hours is OutOfHours.REFUSE:
+        refuse_when_closed(loading.line, is_single=priority_of(count) is Priority.SINGLE, begins_at=begins_at)
+
+
+def refuse_when_closed(line: UsableLine, *, is_single: bool, begins_at: datetime) -> None:
+    """Raise Refusal when a send that is not to wait would begin while its line is closed."""
+    if line.window is not None and line.is_held(begins_at, is_single=is_single):
+        raise Refusal(
+            N_("The line is closed at that time: it sends from %(opens)s to %(closes)s."),
+            opens=line.window.opens_at.strftime("%H:%M"),
+            closes=line.window.closes_at.strftime("%H:%M"),
+        )
+
+
 def _refuse_when_short(draft: Draft, loading: _Loading, agreed_mrial: int | None) -> None:
     """Tell at once what a long copy would only find out at its end."""
     total = total_mrial(
-        sendable(draft.networks, draft.suppressed, line_id=loading.line.id),
+        _counts(draft, loading),
         {network_id: price.price_mrial for network_id, price in loading.prices.items()},
         parts=loading.measured.parts,
     )
@@ -241,10 +289,10 @@ def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int,
     rows(
         """INSERT INTO outbox_campaign (id, account_id, user_id, key, body_hash, line_id, escrow_wallet_id, title, body,
                is_unicode, parts, state, priority, total_count, sendable_count, held_mrial, first_id, last_id, skipped,
-               accepted_at)
+               accepted_at, scheduled_at, out_of_hours)
            VALUES (:id, :account_id, :user_id, :key, :body_hash, :line_id, :wallet_id, :title, :body, :is_unicode,
-           :parts,
-               'queued', :priority, :total, :sendable, :held, :first_id, :last_id, CAST(:skipped AS jsonb), :at)
+               :parts, 'queued', :priority, :total, :sendable, :held, :first_id, :last_id, CAST(:skipped AS jsonb), :at,
+               :scheduled_at, :out_of_hours)
            RETURNING id""",
         id=loading.campaign_id,
         account_id=loading.account_id,
@@ -265,16 +313,17 @@ def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int,
         last_id=loading.next_id - 1,
         skipped=json.dumps(loading.skipped),
         at=at,
+        scheduled_at=loading.terms.scheduled_at,
+        out_of_hours=str(loading.terms.out_of_hours),
     )
 
 
 def _insert_batches(loading: _Loading) -> None:
     priority = priority_of(sum(loading.heads.values()))
-    turn = _first_turn(loading, priority)
-    tail = (
-        f"\t{loading.campaign_id}\t{loading.account_id}\t{loading.line.id}\t{loading.line.gateway_id}\tqueued"
-        f"\t{int(priority)}\n"
-    )
+    gateway_id = loading.line.gateway_id
+    turn = first_turn(gateway_id=gateway_id, account_id=loading.account_id, priority=priority)
+    state = BatchState.QUEUED if loading.terms.scheduled_at is None else BatchState.PAUSED
+    tail = f"\t{loading.campaign_id}\t{loading.account_id}\t{loading.line.id}\t{gateway_id}\t{state}\t{int(priority)}\n"
     copy_in(
         "outbox_batch",
         _BATCH_COLUMNS,
@@ -285,19 +334,25 @@ def _insert_batches(loading: _Loading) -> None:
     )
 
 
-def _first_turn(loading: _Loading, priority: Priority) -> int:
-    """Start-time fair queueing: a newcomer starts at the turn now served, an account's own batches stand in one row."""
-    return int(
-        scalar(
-            """SELECT coalesce(greatest(
-                (SELECT max(turn) + 1 FROM outbox_batch
-                 WHERE state = 'queued' AND gateway_id = :gateway AND account_id = :account AND priority = :priority),
-                (SELECT min(turn) FROM outbox_batch
-                 WHERE state = 'queued' AND gateway_id = :gateway AND priority = :priority)), 0)""",
-            gateway=loading.line.gateway_id,
-            account=loading.account_id,
-            priority=int(priority),
-        )
+def _insert_plan(loading: _Loading) -> None:
+    """The lines it may go on over, its own first: it may come back there. No cap is lower than what is held, as what is
+    sent already is not priced anew."""
+    wanted = {each.line_id: each.cap_mrial for each in reversed(loading.terms.plan) if each.line_id != loading.line.id}
+    plan = [PlanLine(line_id, cap) for line_id, cap in reversed(wanted.items())][:MOST_PLAN_LINES]
+    if not plan:
+        return
+    held = loading.held_mrial
+    usable = {line.id for line in usable_lines(loading.account_id)}
+    if any(each.line_id not in usable for each in plan):
+        raise Refusal(N_("Choose lines that you may send from."))
+    lines = [PlanLine(loading.line.id, held), *plan]
+    execute(
+        "INSERT INTO outbox_campaign_line (campaign_id, place, line_id, cap_mrial) SELECT :campaign_id, n.* FROM"
+        " unnest(CAST(:places AS smallint[]), CAST(:lines AS int[]), CAST(:caps AS bigint[])) AS n",
+        campaign_id=loading.campaign_id,
+        places=list(range(len(lines))),
+        lines=[each.line_id for each in lines],
+        caps=[max(each.cap_mrial, held) for each in lines],
     )
 
 

@@ -20,7 +20,7 @@ RETURNING id, account_id, escrow_wallet_id, sendable_count, state, skipped
 """
 
 _TOTALS = (
-    "SELECT coalesce(sum(size) FILTER (WHERE state = 'queued'), 0) AS queued,"  # noqa: S608 - the names put in are our own enum
+    "SELECT coalesce(sum(size) FILTER (WHERE state IN ('queued', 'paused')), 0) AS queued,"  # noqa: S608 - the names put in are our own enum
     " coalesce(sum(size) FILTER (WHERE state = 'submitting'), 0) AS sending,"
     " coalesce(sum(size) FILTER (WHERE state = 'cancelled' AND cancelled_count = 0), 0) AS cancelling,"
     " coalesce(sum(unknown_count), 0) AS unknown, coalesce(sum(submitted_count), 0) AS submitted,"
@@ -128,18 +128,24 @@ def _release(campaign: Any, *, amount_mrial: int, released_before: int, at: date
 
 
 def cancel(*, campaign_id: int, account_id: int, at: datetime) -> int:
-    """Stop what is not sent yet; returns how many messages that are. What is on the wire stays where it is."""
+    """Stop what is not sent yet, be it queued, paused or scheduled; returns how many messages that are. What is on the
+    wire stays where it is."""
     if not scalar(
         "SELECT 1 FROM outbox_campaign WHERE id = :id AND account_id = :account", id=campaign_id, account=account_id
     ):
         raise NotFound(N_("There is no such campaign."))
     stopped = rows(
-        "UPDATE outbox_batch SET state = 'cancelled' WHERE campaign_id = :id AND state = 'queued' RETURNING size",
+        "UPDATE outbox_batch SET state = 'cancelled' WHERE campaign_id = :id AND state IN ('queued', 'paused')"
+        " RETURNING size",
         id=campaign_id,
     )
     if not stopped:
         raise Refusal(N_("Nothing is left to cancel: every message is already on its way."))
-    execute("UPDATE outbox_campaign SET cancelled_at = :at, is_dirty = true WHERE id = :id", at=at, id=campaign_id)
+    execute(
+        "UPDATE outbox_campaign SET cancelled_at = :at, paused_at = NULL, is_dirty = true WHERE id = :id",
+        at=at,
+        id=campaign_id,
+    )
     ring(Job.FINISH_CANCELLED, queue=GENERAL_QUEUE)
     return sum(batch.size for batch in stopped)
 

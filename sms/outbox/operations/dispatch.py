@@ -7,43 +7,30 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from sms.core.crash import crash_point
 from sms.core.db import copy_in, copy_text, execute, rows
 from sms.core.errors import SmsError
 from sms.ledger.operations import open_wallet, post
 from sms.ledger.rules import Posting, TransferKind, WalletKind
-from sms.operators.contract import Answer, AnswerKind
+from sms.operators.contract import Answer, AnswerKind, PartRef
 from sms.operators.rules import Outcome
+from sms.outbox.operations.batches import move_to_new_batch
+from sms.outbox.operations.claiming import pick
 from sms.outbox.operations.counters import add_to_batches, touch
+from sms.outbox.operations.parts import add_parts
 from sms.outbox.rules import runs
 
-# Fair between accounts by turn, never from a line or an account that was switched off meanwhile.
-_CLAIM = """
-WITH picked AS (
-    SELECT id FROM outbox_batch
-    WHERE gateway_id = :gateway_id AND state = 'queued' AND not_before <= now()
-      AND coalesce(CAST(:epoch AS bigint) = (SELECT max(number) FROM core_epoch), true)
-      AND line_id IN (SELECT id FROM lines_line WHERE gateway_id = :gateway_id AND is_active)
-      AND account_id NOT IN (SELECT id FROM accounts_account WHERE state <> 'active')
-    ORDER BY priority, turn, id LIMIT :most FOR UPDATE SKIP LOCKED
-)
-UPDATE outbox_batch b
-SET state = 'submitting', attempt = attempt + 1, wire_at = NULL, epoch = (SELECT max(number) FROM core_epoch),
-    lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
-FROM picked WHERE b.id = picked.id
-RETURNING b.id, b.campaign_id, b.line_id, b.attempt, b.epoch, b.first_id, b.last_id, b.size
-"""
-
 _LOAD = """
-SELECT id, recipient, batch_id, price_mrial, cost_mrial FROM outbox_message
+SELECT batch_id, id, recipient, price_mrial, cost_mrial FROM outbox_message
 WHERE id BETWEEN :low AND :high AND batch_id = ANY(:batch_ids) AND outcome IS NULL ORDER BY id
 """
 
 _TEXTS = """
-SELECT c.id, c.body, c.is_unicode, c.escrow_wallet_id, l.number AS line_number, o.code AS operator_code
-FROM outbox_campaign c JOIN lines_line l ON l.id = c.line_id JOIN operators_operator o ON o.id = l.operator_id
-WHERE c.id = ANY(:ids)
+SELECT b.id, c.body, c.is_unicode, c.escrow_wallet_id, l.number AS line_number, l.joined_units, o.code AS operator_code
+FROM outbox_batch b JOIN outbox_campaign c ON c.id = b.campaign_id JOIN lines_line l ON l.id = b.line_id
+JOIN operators_operator o ON o.id = l.operator_id WHERE b.id = ANY(:ids)
 """
 
 # Nothing may be written to the wire when the lease could run out before the operator's answer.
@@ -63,8 +50,7 @@ WHERE b.state = 'submitting' ORDER BY b.id FOR UPDATE OF b
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One message of a claimed batch, with the money it carries."""
 
     message_id: int
@@ -87,44 +73,48 @@ class Claimed:
     is_unicode: bool
     recipients: Sequence[Recipient]
     epoch: int = 0
+    joined_units: int = 67
 
 
 @dataclass(slots=True)
 class Result:
-    """What became of a batch on the wire: `is_unsent` when nothing of it can have been accepted; `error` when the
-    gateway fails."""
+    """What became of a batch on the wire: `is_unsent` when nothing of it can have been accepted, `unsent` the messages
+    of which nothing can, when it is only some; `error` when the gateway fails."""
 
     batch: Claimed
     answers: Mapping[int, Answer] = field(default_factory=dict)
+    parts: Sequence[PartRef] = ()
+    unsent: Sequence[int] = ()
     is_unsent: bool = False
     retry_seconds: float = 0.0
     error: SmsError | None = None
 
 
-def claim(*, gateway_id: int, most: int, lease_seconds: float, epoch: int | None = None) -> list[Claimed]:
+def claim(
+    *, gateway_id: int, most: int, lease_seconds: float, epoch: int | None = None, at: datetime | None = None
+) -> list[Claimed]:
     """Take up to `most` queued batches of a gateway, otp before single before bulk, fair between accounts.
 
-    Whoever began in an `epoch` that is over, because a backup was restored meanwhile, gets nothing.
+    Whoever began in an `epoch` that is over, because a backup was restored meanwhile, gets nothing. The hours of lines
+    are those `at` this moment (None: the database's).
     """
-    picked = rows(_CLAIM, gateway_id=gateway_id, most=most, lease_seconds=lease_seconds, epoch=epoch)
+    picked = pick(gateway_id=gateway_id, most=most, lease_seconds=lease_seconds, epoch=epoch, at=at)
     if not picked:
         return []
     execute(
         "UPDATE outbox_campaign SET state = 'sending', is_dirty = true WHERE id = ANY(:ids) AND state = 'queued'",
         ids=sorted({batch.campaign_id for batch in picked}),
     )
-    texts = {text.id: text for text in rows(_TEXTS, ids=[batch.campaign_id for batch in picked])}
+    texts = {text.id: text for text in rows(_TEXTS, ids=[batch.id for batch in picked])}
     recipients = _recipients(picked)
-    return [_claimed(batch, texts[batch.campaign_id], recipients[batch.id]) for batch in picked]
+    return [_claimed(batch, texts[batch.id], recipients[batch.id]) for batch in picked]
 
 
 def _recipients(picked: Sequence[Any]) -> dict[int, list[Recipient]]:
     found: dict[int, list[Recipient]] = defaultdict(list)
     for run in runs([(batch.id, batch.first_id, batch.last_id) for batch in picked]):
         for message in rows(_LOAD, low=run.low, high=run.high, batch_ids=list(run.batch_ids)):
-            found[message.batch_id].append(
-                Recipient(message.id, message.recipient, message.price_mrial, message.cost_mrial)
-            )
+            found[message[0]].append(Recipient._make(message[1:]))
     return found
 
 
@@ -140,6 +130,7 @@ def _claimed(batch: Any, text: Any, recipients: Sequence[Recipient]) -> Claimed:
         is_unicode=text.is_unicode,
         recipients=recipients,
         epoch=batch.epoch,
+        joined_units=text.joined_units,
     )
 
 
@@ -157,10 +148,18 @@ def mark_wire(batches: Sequence[Claimed], *, timeout_seconds: float) -> list[Cla
 
 
 def record(
-    results: Sequence[Result], *, gateway_id: int, lookup_after_seconds: float, poll_after_seconds: float, at: datetime
-) -> None:
+    results: Sequence[Result],
+    *,
+    gateway_id: int,
+    lookup_after_seconds: float | None,
+    poll_after_seconds: float,
+    at: datetime,
+) -> set[int]:
     """Store what the operator said of these batches and move the money of what it accepted, in the caller's
-    transaction."""
+    transaction; returns the ids of those that were still ours.
+
+    With `lookup_after_seconds` None, what is of unknown fate is parked at once: the operator cannot look it up.
+    """
     mine = {
         found.id
         for found in rows(
@@ -173,6 +172,9 @@ def record(
     held = [result for result in results if result.batch.id in mine]
     requeue([result for result in held if result.is_unsent])
     sent = [result for result in held if not result.is_unsent]
+    for result in sent:
+        if result.unsent:
+            move_to_new_batch(result.batch.id, result.unsent, retry_seconds=result.retry_seconds)
     if sent:
         _store(
             sent,
@@ -181,6 +183,7 @@ def record(
             poll_after_seconds=poll_after_seconds,
             at=at,
         )
+    return mine
 
 
 def late(results: Sequence[Result]) -> dict[int, Answer]:
@@ -197,17 +200,24 @@ def requeue(results: Sequence[Result]) -> None:
     """Put back what certainly was not sent; it may be tried again after `retry_seconds`."""
     if results:
         execute(
-            """UPDATE outbox_batch b SET state = 'queued', wire_at = NULL, lease_until = NULL,
+            """UPDATE outbox_batch b SET wire_at = NULL, lease_until = NULL,
+                   state = CASE WHEN b.is_pinned OR c.cancelled_at IS NULL THEN 'queued' ELSE 'cancelled' END,
                    not_before = clock_timestamp() + make_interval(secs => n.seconds)
-               FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS double precision[])) AS n (id, seconds)
-               WHERE b.id = n.id""",
+               FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS double precision[])) AS n (id, seconds),
+                   outbox_campaign c
+               WHERE b.id = n.id AND c.id = b.campaign_id""",
             ids=[result.batch.id for result in results],
             seconds=[result.retry_seconds for result in results],
         )
 
 
 def _store(
-    results: Sequence[Result], *, gateway_id: int, lookup_after_seconds: float, poll_after_seconds: float, at: datetime
+    results: Sequence[Result],
+    *,
+    gateway_id: int,
+    lookup_after_seconds: float | None,
+    poll_after_seconds: float,
+    at: datetime,
 ) -> None:
     sorted_out = [_sort(result) for result in results]
     add_submissions(
@@ -219,10 +229,13 @@ def _store(
         gateway_id=gateway_id,
         at=at,
     )
+    add_parts([(each.batch.attempt, part) for each in results for part in each.parts], gateway_id=gateway_id)
+    crash_point("submissions_stored")
     _finish_refused([pair for share in sorted_out for pair in share.refused], at=at)
     _remember_unknown(sorted_out, gateway_id=gateway_id, after_seconds=lookup_after_seconds)
     _finish_batches(sorted_out, at=at, poll_after_seconds=poll_after_seconds)
     touch({result.batch.campaign_id for result in results})
+    crash_point("before_charge")
     charge([share.charge for share in sorted_out if share.accepted], at=at)
 
 
@@ -263,10 +276,12 @@ class _Share:
 
 def _sort(result: Result) -> _Share:
     share = _Share(result)
+    unsent = frozenset(result.unsent)
     for recipient in result.batch.recipients:
         answer = result.answers.get(recipient.message_id)
         if answer is None:
-            share.unknown.append(recipient)
+            if recipient.message_id not in unsent:
+                share.unknown.append(recipient)
         elif answer.kind is AnswerKind.ACCEPTED:
             share.accepted.append(recipient)
         else:
@@ -301,14 +316,14 @@ def _finish_refused(refused: Sequence[tuple[Recipient, Answer]], *, at: datetime
         )
 
 
-def _remember_unknown(shares: Sequence[_Share], *, gateway_id: int, after_seconds: float) -> None:
+def _remember_unknown(shares: Sequence[_Share], *, gateway_id: int, after_seconds: float | None) -> None:
     lost = [(recipient.message_id, share.result.batch) for share in shares for recipient in share.unknown]
     if lost:
         execute(
             """INSERT INTO outbox_unknown (message_id, batch_id, campaign_id, gateway_id, attempt, wire_at,
             next_lookup_at)
                SELECT n.message_id, b.id, b.campaign_id, :gateway_id, b.attempt, b.wire_at,
-                      b.wire_at + make_interval(secs => :after_seconds)
+                      b.wire_at + make_interval(secs => CAST(:after_seconds AS double precision))
                FROM unnest(CAST(:messages AS bigint[]), CAST(:batches AS bigint[])) AS n (message_id, batch_id)
                JOIN outbox_batch b ON b.id = n.batch_id
                ON CONFLICT (message_id) DO NOTHING""",

@@ -19,7 +19,8 @@ WITH due AS (
 SELECT d.campaign_id, d.account_id, o.code AS operator_code, sum(d.amount_mrial)::bigint AS amount_mrial,
        sum(d.cost_mrial)::bigint AS cost_mrial, count(*) AS n, min(d.message_id) AS first_id,
        array_agg(d.message_id) AS ids
-FROM due d JOIN outbox_campaign c ON c.id = d.campaign_id JOIN lines_line l ON l.id = c.line_id
+FROM due d JOIN outbox_campaign c ON c.id = d.campaign_id JOIN lines_line l ON l.id = CASE
+    WHEN c.moved_count > 0 THEN (SELECT m.line_id FROM outbox_message m WHERE m.id = d.message_id) ELSE c.line_id END
 JOIN operators_operator o ON o.id = l.operator_id
 GROUP BY d.campaign_id, d.account_id, o.code ORDER BY d.campaign_id
 """

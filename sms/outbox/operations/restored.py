@@ -2,8 +2,8 @@
 
 The database has gone back in time and the operators have not. Whatever could be claimed at the moment of the backup may
 have been handed over before the restore, so it is looked up, or waits for a report or a person, like any other message
-of unknown fate. Cancelled and paused batches stay as they are, and so does what may not be sent before a moment that
-still lies ahead.
+of unknown fate, and so is a scheduled send whose moment has come since. Cancelled and paused batches stay as they are,
+and so does what may not be sent before a moment that still lies ahead.
 """
 
 from dataclasses import asdict, dataclass
@@ -24,18 +24,24 @@ FROM core_epoch RETURNING number
 """
 
 # Looked up by when the operator has certainly heard of them; counted as old as the backup, since the operator may have
-# had them from then on: a memory that does not reach back so far proves nothing. A gateway that stays bound has nothing
-# to look up with.
+# had them from then on: a memory that does not reach back so far proves nothing. Nor does its *no*, where the send may
+# have gone on over a line of another gateway meanwhile. A gateway that stays bound has nothing to look up with.
 _LOSE = """
 WITH open AS (
-    SELECT b.id, g.lookup_after_seconds, g.adapter = ANY(:bound) AS is_bound
+    SELECT b.id, g.lookup_after_seconds, g.adapter = ANY(:bound) AS is_bound,
+           NOT b.is_pinned AND EXISTS (SELECT FROM lines_line l WHERE l.gateway_id <> b.gateway_id
+               AND coalesce(l.account_id, b.account_id) = b.account_id) AS may_be_elsewhere
     FROM outbox_batch b JOIN operators_gateway g ON g.id = b.gateway_id
     WHERE b.state = 'submitting' OR (b.state = 'queued' AND b.not_before <= clock_timestamp())
+      OR (b.state = 'paused' AND EXISTS (
+          SELECT FROM outbox_campaign c WHERE c.id = b.campaign_id AND c.paused_at IS NULL AND c.scheduled_at <= :at))
     ORDER BY b.id FOR UPDATE OF b
 ), lost AS (
-    INSERT INTO outbox_unknown (message_id, batch_id, campaign_id, gateway_id, attempt, wire_at, next_lookup_at)
+    INSERT INTO outbox_unknown (message_id, batch_id, campaign_id, gateway_id, attempt, wire_at, next_lookup_at,
+        may_be_elsewhere)
     SELECT m.id, b.id, b.campaign_id, b.gateway_id, b.attempt + 1, :taken_at,
-           CASE WHEN NOT open.is_bound THEN clock_timestamp() + make_interval(secs => open.lookup_after_seconds) END
+           CASE WHEN NOT open.is_bound THEN clock_timestamp() + make_interval(secs => open.lookup_after_seconds) END,
+           open.may_be_elsewhere
     FROM open JOIN outbox_batch b ON b.id = open.id
     JOIN outbox_message m ON m.id BETWEEN b.first_id AND b.last_id AND m.batch_id = b.id AND m.outcome IS NULL
     WHERE NOT EXISTS (SELECT FROM outbox_submission s WHERE s.message_id = m.id)
@@ -49,9 +55,9 @@ RETURNING b.campaign_id, coalesce(c.messages, 0) AS messages
 """
 
 _UNTOUCHED = """
-SELECT coalesce(sum(size) FILTER (WHERE state NOT IN ('queued', 'submitting', 'submitted', 'cancelled')), 0) AS paused,
-       coalesce(sum(size) FILTER (WHERE state = 'queued'), 0) AS later
-FROM outbox_batch WHERE state NOT IN ('submitted', 'cancelled')
+SELECT coalesce(sum(b.size) FILTER (WHERE c.paused_at IS NOT NULL), 0) AS paused,
+       coalesce(sum(b.size) FILTER (WHERE c.paused_at IS NULL), 0) AS later
+FROM outbox_batch b JOIN outbox_campaign c ON c.id = b.campaign_id WHERE b.state IN ('queued', 'paused')
 """
 
 
@@ -63,7 +69,7 @@ class Restored:
     campaign_count: int
     unknown_count: int  # may have been sent since: looked up, or waiting for a person
     paused_count: int  # stay paused; whoever resumes them orders the sending
-    later_count: int  # stay queued for a moment that still lies ahead
+    later_count: int  # wait for a moment that still lies ahead
     session_count: int
 
 

@@ -4,12 +4,21 @@ from datetime import datetime
 
 from sms.core.db import execute, rows, scalar
 from sms.core.queue import GENERAL_QUEUE, INTAKE_QUEUE, Job, reports_queue, ring, sending_queue
-from sms.outbox.operations import refunds, unknown
+from sms.operators.queries import bound_adapters
+from sms.outbox.operations import control, inbound, refunds, unknown
+from sms.outbox.queries.control import down_gateways, open_moves, stranded
 
 _QUEUED = """
 SELECT g.id FROM operators_gateway g
-WHERE g.is_on AND g.stopped_reason = '' AND (g.retry_at IS NULL OR g.retry_at <= :at)
+WHERE g.adapter <> ALL(:bound) AND g.is_on AND g.stopped_reason = '' AND (g.retry_at IS NULL OR g.retry_at <= :at)
   AND EXISTS (SELECT FROM outbox_batch b WHERE b.gateway_id = g.id AND b.state = 'queued' AND b.not_before <= now())
+"""
+# One that stays bound runs as long as anything is to be sent or heard: only when nobody holds it is somebody called.
+_BOUND = """
+SELECT g.id FROM operators_gateway g
+WHERE g.adapter = ANY(:bound) AND g.stopped_reason <> 'credentials' AND (g.retry_at IS NULL OR g.retry_at <= :at)
+  AND (g.is_on OR EXISTS (SELECT FROM outbox_batch b WHERE b.gateway_id = g.id AND b.poll_at IS NOT NULL))
+  AND NOT EXISTS (SELECT FROM operators_bind h WHERE h.gateway_id = g.id AND h.lease_until > clock_timestamp())
 """
 _POLLS = """
 SELECT g.id FROM operators_gateway g
@@ -28,7 +37,8 @@ SELECT EXISTS (SELECT FROM outbox_report_set WHERE applied_at IS NULL)
 def sweep(*, at: datetime) -> None:
     """Everything that waits gets its doorbell rung again; ringing twice does nothing."""
     unknown.end_leases(at=at)
-    for gateway in rows(_QUEUED, at=at):
+    bound = bound_adapters()
+    for gateway in [*rows(_QUEUED, bound=bound, at=at), *rows(_BOUND, bound=bound, at=at)]:
         ring(Job.DISPATCH, queue=sending_queue(gateway.id), gateway_id=gateway.id)
     for gateway in rows(_POLLS, at=at):
         ring(Job.POLL_REPORTS, queue=reports_queue(gateway.id), gateway_id=gateway.id)
@@ -38,13 +48,26 @@ def sweep(*, at: datetime) -> None:
         ring(Job.APPLY_REPORTS, queue=GENERAL_QUEUE)
     if refunds.is_due(at=at):
         ring(Job.POST_REFUNDS, queue=GENERAL_QUEUE)
+    _look_after_control(at=at)
     if scalar("SELECT 1 FROM outbox_batch WHERE state = 'cancelled' AND cancelled_count = 0 LIMIT 1"):
         ring(Job.FINISH_CANCELLED, queue=GENERAL_QUEUE)
     for draft in rows("SELECT id FROM outbox_draft WHERE state = 'reading' ORDER BY id LIMIT 20"):
         ring(Job.READ_DRAFT, queue=INTAKE_QUEUE, draft_id=draft.id)
 
 
+def _look_after_control(*, at: datetime) -> None:
+    """Scheduled sends whose moment has come, lines that have closed, and sends whose operator is down."""
+    control.release_due(at=at)
+    control.refuse_out_of_hours(at=at)
+    for move_id in open_moves():
+        ring(Job.MOVE, queue=GENERAL_QUEUE, move_id=move_id)
+    if stranded(down=down_gateways(at=at), most=1):
+        ring(Job.FAIL_OVER, queue=GENERAL_QUEUE)
+
+
 def keep_house(*, at: datetime) -> None:
-    """Partitions for the coming months; every open campaign is settled again now and then, whatever mark was lost."""
+    """Partitions for the coming months; every open campaign is settled again now and then, whatever mark was lost;
+    inbound texts whose other parts never came are stored as they are."""
     scalar("SELECT outbox_make_periods(CAST(:at AS timestamptz) + interval '3 months')", at=at)
     execute("UPDATE outbox_campaign SET is_dirty = true WHERE closed_at IS NULL AND NOT is_dirty")
+    inbound.give_up_waiting(at=at)

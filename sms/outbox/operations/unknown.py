@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sms.core.db import execute, rows, scalar
+from sms.core.db import execute, rows
 from sms.core.errors import Refusal
 from sms.core.text import N_
 from sms.operators.rules import Capability, Outcome
+from sms.outbox.operations.batches import move_to_new_batch
 from sms.outbox.operations.counters import add_to_batches, lock_batches, touch
 from sms.outbox.operations.dispatch import Charge, add_submissions, charge
 from sms.outbox.rules import Fate, fate_of_absent
@@ -155,15 +156,17 @@ def absent(
         return
     counts = rows(
         "UPDATE outbox_unknown SET absent_count = absent_count + 1 WHERE message_id = ANY(:ids) RETURNING "
-        "message_id, absent_count, wire_at < clock_timestamp() - make_interval(secs => :remembers) AS is_forgotten",
+        "message_id, absent_count, may_be_elsewhere, "
+        "wire_at < clock_timestamp() - make_interval(secs => :remembers) AS is_forgotten",
         ids=list(message_ids),
         remembers=remembers_seconds,
     )
     fates: dict[Fate, list[int]] = defaultdict(list)
     for message in counts:
+        # What another operator may have is never sent again by itself, however well this one knows what it has.
         fate = fate_of_absent(
-            capability=capability,
-            on_absent=on_absent,
+            capability=Capability.LOOKS_UP if message.may_be_elsewhere else capability,
+            on_absent="park" if message.may_be_elsewhere else on_absent,
             absent_count=message.absent_count,
             is_forgotten=message.is_forgotten,
         )
@@ -207,34 +210,8 @@ def resend(message_ids: Sequence[int]) -> None:
     for message in taken:
         by_batch[message.batch_id].append(message.message_id)
     for batch_id, ids in sorted(by_batch.items()):
-        _move_to_new_batch(batch_id, ids)
+        move_to_new_batch(batch_id, ids, are_unknown=True)
     touch({message.campaign_id for message in taken})
-
-
-def _move_to_new_batch(batch_id: int, message_ids: Sequence[int]) -> None:
-    low, high = min(message_ids), max(message_ids)
-    new_id = scalar(
-        """INSERT INTO outbox_batch (campaign_id, account_id, line_id, gateway_id, state, priority, turn, attempt,
-               first_id, last_id, size)
-           SELECT campaign_id, account_id, line_id, gateway_id, 'queued', priority, turn, attempt, :low, :high, :size
-           FROM outbox_batch WHERE id = :batch_id RETURNING id""",
-        low=low,
-        high=high,
-        size=len(message_ids),
-        batch_id=batch_id,
-    )
-    execute(
-        "UPDATE outbox_message SET batch_id = :new_id WHERE id = ANY(:ids) AND id BETWEEN :low AND :high",
-        new_id=new_id,
-        ids=list(message_ids),
-        low=low,
-        high=high,
-    )
-    execute(
-        "UPDATE outbox_batch SET size = size - :moved, unknown_count = unknown_count - :moved WHERE id = :batch_id",
-        moved=len(message_ids),
-        batch_id=batch_id,
-    )
 
 
 def decide(message_ids: Sequence[int], *, decision: str, at: datetime) -> int:

@@ -180,13 +180,19 @@ def used_lines(*, account_id: int) -> Sequence[Row[Any]]:
 
 
 def gateway_trouble(*, line_id: int) -> Row[Any] | None:
-    """Why a line does not send now, when it does not: switched off itself, or its gateway is switched off, stopped, or
-    failing since when."""
+    """Why a line does not send now, when it does not: switched off itself, or its gateway is switched off, held back by
+    staff (both: not `is_on`), stopped, or failing since when, be it that its breaker is open."""
     found = rows(
-        """SELECT l.is_active, g.is_on, g.stopped_reason, g.failing_since, g.last_error, g.retry_at FROM lines_line l
-           JOIN operators_gateway g ON g.id = l.gateway_id
-           WHERE l.id = :line_id
-             AND (NOT l.is_active OR NOT g.is_on OR g.stopped_reason <> '' OR g.failing_since IS NOT NULL)""",
+        """WITH found AS (
+               SELECT l.is_active, g.is_on AND decided.state IS DISTINCT FROM 'open' AS is_on, g.stopped_reason,
+                      coalesce(g.failing_since, CASE WHEN decided.state IS NULL AND h.breaker <> 'closed' THEN h.since
+                               END) AS failing_since, g.last_error, g.retry_at
+               FROM lines_line l JOIN operators_gateway g ON g.id = l.gateway_id
+               LEFT JOIN operators_health h ON h.gateway_id = g.id
+               LEFT JOIN LATERAL (SELECT h.override AS state WHERE h.override_until > now()) decided ON true
+               WHERE l.id = :line_id)
+           SELECT * FROM found
+           WHERE NOT is_active OR NOT is_on OR stopped_reason <> '' OR failing_since IS NOT NULL""",
         line_id=line_id,
     )
     return found[0] if found else None

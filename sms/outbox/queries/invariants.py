@@ -42,6 +42,29 @@ WHERE w.balance_mrial <> coalesce(o.due_mrial, 0) - coalesce(r.released_mrial, 0
 LIMIT 20
 """
 
+# What is held changes when messages go over another line, at another price.
+I5_HELD = """
+WITH spent AS (
+    SELECT campaign_id, sum(charged_mrial) AS charged_mrial, sum(released_mrial) AS released_mrial
+    FROM outbox_batch GROUP BY campaign_id
+), moved AS (SELECT campaign_id, sum(difference_mrial) AS difference_mrial FROM outbox_move GROUP BY campaign_id),
+posted AS (
+    SELECT e.wallet_id, sum(e.amount_mrial) FILTER (WHERE t.kind IN ('hold', 'reprice')) AS held_mrial,
+           coalesce(sum(e.amount_mrial) FILTER (WHERE t.kind = 'reprice'), 0) AS difference_mrial
+    FROM ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id
+    JOIN ledger_wallet w ON w.id = e.wallet_id AND w.kind = 'escrow' GROUP BY e.wallet_id
+)
+SELECT c.id AS campaign_id, c.held_mrial, p.held_mrial AS posted_mrial, s.charged_mrial, s.released_mrial,
+       w.balance_mrial AS still_held_mrial, m.difference_mrial AS moved_mrial,
+       'charged, released and still held are not what was held' AS problem
+FROM outbox_campaign c JOIN ledger_wallet w ON w.id = c.escrow_wallet_id
+LEFT JOIN spent s ON s.campaign_id = c.id LEFT JOIN moved m ON m.campaign_id = c.id
+LEFT JOIN posted p ON p.wallet_id = c.escrow_wallet_id
+WHERE c.held_mrial <> coalesce(s.charged_mrial, 0) + coalesce(s.released_mrial, 0) + w.balance_mrial
+   OR c.held_mrial <> coalesce(p.held_mrial, 0) OR coalesce(m.difference_mrial, 0) <> coalesce(p.difference_mrial, 0)
+LIMIT 20
+"""
+
 I5_BATCHES = """
 WITH charged AS (
     SELECT m.batch_id, sum(m.price_mrial) FILTER (WHERE s.message_id IS NOT NULL) AS charged_mrial,
@@ -69,6 +92,22 @@ FROM outbox_campaign c LEFT JOIN there t ON t.campaign_id = c.id LEFT JOIN batch
 WHERE c.total_count IS DISTINCT FROM t.total OR c.sendable_count IS DISTINCT FROM t.sendable
    OR c.sendable_count IS DISTINCT FROM b.sendable OR t.distinct_rows <> t.total
 LIMIT 20
+"""
+
+I6_LINES = """
+SELECT m.id AS message_id, m.campaign_id, m.line_id, b.line_id AS batch_line_id, b.gateway_id,
+       CASE WHEN l.gateway_id <> b.gateway_id THEN 'a batch waits at another gateway than its line''s'
+            ELSE 'a message is priced for another line than its batch goes over' END AS problem
+FROM outbox_batch b JOIN lines_line l ON l.id = b.line_id
+JOIN outbox_message m ON m.id BETWEEN b.first_id AND b.last_id AND m.batch_id = b.id
+WHERE b.state IN ('queued', 'paused', 'submitting') AND m.outcome IS NULL
+  AND (m.line_id <> b.line_id OR l.gateway_id <> b.gateway_id)
+LIMIT 20
+"""
+
+I6_OPERATORS = """
+SELECT s.message_id, count(DISTINCT s.gateway_id) AS gateways, 'a message is at two operators' AS problem
+FROM outbox_submission s GROUP BY s.message_id HAVING count(DISTINCT s.gateway_id) > 1 LIMIT 20
 """
 
 I6_TWICE = """
@@ -132,8 +171,15 @@ _ENDED = "(" + " + ".join(f"b.{column}" for column in COUNT_COLUMNS.values()) + 
 
 INVARIANTS: Mapping[str, Sequence[str]] = {
     "I4": (I4_MESSAGES, I4_POSTED),
-    "I5": (I5_ESCROW, I5_BATCHES),
-    "I6": (I6_MESSAGES, I6_TWICE, I6_COUNTS.replace("{counts}", _ENDED), I6_DAYS.format(counted=_COUNTED, kept=_KEPT)),
+    "I5": (I5_ESCROW, I5_HELD, I5_BATCHES),
+    "I6": (
+        I6_MESSAGES,
+        I6_LINES,
+        I6_OPERATORS,
+        I6_TWICE,
+        I6_COUNTS.replace("{counts}", _ENDED),
+        I6_DAYS.format(counted=_COUNTED, kept=_KEPT),
+    ),
     "I7": (I7_DELIVERED, I7_RULE),
 }
 

@@ -36,7 +36,9 @@ LEFT JOIN outbox_unknown u ON u.message_id = m.id
 LEFT JOIN outbox_refund r ON r.message_id = m.id
 """
 
-_READ = _COLUMNS + "WHERE m.id = ANY(:ids) AND m.id BETWEEN :low AND :high ORDER BY m.id DESC"
+# Joined to the ids and not narrowed by them: so one plan is kept, where for each list of ids a new one would be made.
+_WANTED = "FROM unnest(CAST(:ids AS bigint[])) AS wanted (id) JOIN outbox_message m ON m.id = wanted.id"
+_READ = _COLUMNS.replace("FROM outbox_message m", _WANTED) + "ORDER BY m.id DESC"
 
 _NEWEST = """
 SELECT id FROM outbox_message WHERE account_id = :account_id AND id >= :low AND id < :high
@@ -144,7 +146,9 @@ _ENDED = " + ".join(f"b.{column}" for column in COUNT_COLUMNS.values())
 _UNKNOWN = "EXISTS (SELECT FROM outbox_unknown u WHERE u.message_id = m.id)"
 _BY_STATE: dict[str, _Wanted] = {
     Progress.QUEUED: _Wanted(
-        "b.size", "m.outcome IS NULL", "AND (b.state = 'queued' OR (b.state = 'cancelled' AND b.cancelled_count = 0))"
+        "b.size",
+        "m.outcome IS NULL",
+        "AND (b.state IN ('queued', 'paused') OR (b.state = 'cancelled' AND b.cancelled_count = 0))",
     ),
     Progress.SENDING: _Wanted("b.size", "m.outcome IS NULL", "AND b.state = 'submitting'"),
     Progress.UNKNOWN: _Wanted("b.unknown_count", f"m.outcome IS NULL AND {_UNKNOWN}"),
@@ -299,7 +303,7 @@ def messages(
 ) -> Sequence[Row[Any]]:
     """A page of messages, newest first, below the id `before`."""
     ids = message_ids(account_id=account_id, narrowed=narrowed, before=before, most=most)
-    return rows(_READ, ids=ids, low=ids[-1], high=ids[0]) if ids else []
+    return rows(_READ, ids=ids) if ids else []
 
 
 def progress_of(message: Any) -> Progress | None:
@@ -308,9 +312,8 @@ def progress_of(message: Any) -> Progress | None:
         return None
     if message.is_unknown:
         return Progress.UNKNOWN
-    return {"queued": Progress.QUEUED, "submitting": Progress.SENDING, "cancelled": Progress.QUEUED}.get(
-        message.batch_state, Progress.WAITING
-    )
+    waits = dict.fromkeys(("queued", "paused", "cancelled"), Progress.QUEUED)
+    return (waits | {"submitting": Progress.SENDING}).get(message.batch_state, Progress.WAITING)
 
 
 def message(*, account_id: int, message_id: int) -> Row[Any] | None:

@@ -80,7 +80,7 @@ def arrived(line: Line, count: int) -> Arrivals:
     def look() -> bool:
         for all_of, new in zip(found, line.arrivals(), strict=True):
             all_of.extend(new)  # type: ignore[arg-type]
-        return len(found.handles) >= count
+        return len(found.handles) + len(found.receipts) >= count
 
     wait_for(look)
     return found
@@ -331,7 +331,7 @@ def test_arrivals_are_acknowledged_only_when_we_say_so() -> None:
         found = arrived(line, 1)
         time.sleep(0.05)
         assert smsc.acknowledged == []
-        line.acknowledge(found.handles)
+        line.acknowledge([receipt.handle for receipt in found.receipts])
         wait_for(lambda: smsc.acknowledged == [(first, 0)])
 
 

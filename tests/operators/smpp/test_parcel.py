@@ -55,9 +55,9 @@ def test_a_text_in_parts_is_handed_out_whole() -> None:
 @pytest.mark.parametrize(
     ("words", "answer", "refs"),
     [
-        (("a", "b"), ("accepted", "a"), ["a", "b"]),
+        (("a", "b"), ("accepted", "a,b"), ["a", "b"]),
         ((None, None), ("refused", ""), []),
-        (("a", None), ("accepted", "a"), ["a", ""]),  # half of it went out: never sent again, never given back
+        (("a", None), ("accepted", "a,"), ["a", ""]),  # half of it went out: never sent again, never given back
         (("a", "lost"), None, ["a", ""]),
         (("lost", "lost"), None, []),
         ((None, "lost"), None, []),
@@ -84,7 +84,7 @@ def test_a_text_in_parts_is_one_message(
     assert settled.unsent == []
 
 
-@pytest.mark.parametrize(("reported", "ref"), [(Reported.FIRST, "a"), (Reported.LAST, "b"), (Reported.ALL, "a")])
+@pytest.mark.parametrize(("reported", "ref"), [(Reported.FIRST, "a"), (Reported.LAST, "b"), (Reported.ALL, "a,b")])
 def test_the_part_that_is_reported_names_the_message(reported: Reported, ref: str) -> None:
     made = parcel(1, parts=2, reported=reported)
     made.take(2, may_cut=False)

@@ -45,6 +45,15 @@ class Permit(StrEnum):
     NOTHING = "nothing"
 
 
+class Silence(NamedTuple):
+    """So many requests have had no answer for `seconds`, and no other was answered meanwhile; `hands` may be under way
+    at once."""
+
+    waiting: int
+    seconds: float
+    hands: int
+
+
 class Second(NamedTuple):
     """What ended within one second."""
 
@@ -59,7 +68,7 @@ class Breaker:
 
     state: BreakerState = BreakerState.CLOSED
     cause: Cause | None = None
-    since: datetime | None = None  # of the state, where it is not the first one
+    since: datetime | None = None  # when it last opened from closed, or closed again
     trial_at: datetime | None = None  # open: the next trial; half-open: the end of the trial under way
     opened_count: int = 0  # without a success in between
     failures_in_row: int = 0
@@ -96,6 +105,12 @@ def is_open(breaker: Breaker, override: Override, *, at: datetime) -> bool:
     return state is BreakerState.OPEN
 
 
+def is_open_now(state: str, *, override: str, until: datetime | None, at: datetime) -> bool:
+    """As `is_open`, of what is stored."""
+    decided = Override(BreakerState(override) if override else None, until)
+    return is_open(Breaker(state=BreakerState(state)), decided, at=at)
+
+
 def after_talks(breaker: Breaker, talks: Sequence[Talk], *, at: datetime) -> Breaker:
     """The breaker after these talks, in the order in which they ended, up to `at`."""
     for talk in talks:
@@ -111,17 +126,15 @@ def after_talks(breaker: Breaker, talks: Sequence[Talk], *, at: datetime) -> Bre
     return breaker
 
 
-def after_silence(breaker: Breaker, *, waiting: int, hands: int, seconds: float, at: datetime) -> Breaker:
-    """The breaker when `waiting` requests have had no answer for `seconds`, and no other was answered meanwhile.
-
-    That is enough when so many failures in a row would be, or when every one of the `hands` is stuck.
-    """
-    is_stuck = waiting >= max(hands, 1) or breaker.failures_in_row + waiting >= FAILURES_IN_ROW
+def after_silence(breaker: Breaker, silence: Silence, *, at: datetime) -> Breaker:
+    """The breaker after a silence: enough when so many failures in a row are, or when every hand is stuck."""
+    waiting = silence.waiting
+    is_stuck = waiting >= max(silence.hands, 1) or breaker.failures_in_row + waiting >= FAILURES_IN_ROW
     if not waiting or not is_stuck or breaker.state is BreakerState.OPEN:
         return breaker
     if breaker.state is BreakerState.HALF_OPEN:
         return replace(opened_again(breaker, at=at), cause=Cause.SILENCE)
-    return _opened(breaker, Cause.SILENCE, {"calls": waiting, "seconds": round(seconds)}, at=at)
+    return _opened(breaker, Cause.SILENCE, {"calls": waiting, "seconds": round(silence.seconds)}, at=at)
 
 
 def after_reports(breaker: Breaker, figures: Mapping[str, object], *, at: datetime) -> Breaker:
@@ -142,8 +155,7 @@ def begin_trial(breaker: Breaker, *, seconds: float, at: datetime) -> Breaker | 
     """The breaker with its one trial under way for at most `seconds`; None when it is not the time for one."""
     if breaker.state is BreakerState.CLOSED or permit(breaker, NO_OVERRIDE, at=at) is not Permit.TRIAL:
         return None
-    since = at if breaker.state is BreakerState.OPEN else breaker.since
-    return replace(breaker, state=BreakerState.HALF_OPEN, since=since, trial_at=at + timedelta(seconds=seconds))
+    return replace(breaker, state=BreakerState.HALF_OPEN, trial_at=at + timedelta(seconds=seconds))
 
 
 def put_off_trial(breaker: Breaker) -> Breaker:
@@ -153,7 +165,7 @@ def put_off_trial(breaker: Breaker) -> Breaker:
 
 def opened_again(breaker: Breaker, *, at: datetime) -> Breaker:
     """The breaker after a trial that failed."""
-    return replace(_rested(breaker, at), state=BreakerState.OPEN, since=at)
+    return replace(_rested(breaker, at), state=BreakerState.OPEN)
 
 
 def closed(*, at: datetime) -> Breaker:

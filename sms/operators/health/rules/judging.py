@@ -209,9 +209,7 @@ EVENT_SENTENCES: dict[tuple[Event, str], str] = {
     (Event.RESUMED, Alert.CREDIT): N_("No longer stopped: there is credit again, or staff resumed the gateway."),
     (Event.CREDIT_LOW, ""): N_("The credit at the operator fell to %(credit)s; you wanted to be told below %(least)s."),
     (Event.CREDIT_BACK, ""): N_("The credit at the operator is above the threshold again."),
-    (Event.REPORTS_SLOW, ""): N_(
-        "%(delivered)s of %(submitted)s messages were delivered within five minutes; usual are %(usual)s."
-    ),
+    (Event.REPORTS_SLOW, ""): N_("Only %(delivered)s were delivered within five minutes; usual are %(usual)s."),
     (Event.REPORTS_BACK, ""): N_("As much is delivered within five minutes as usual."),
     (Event.HELD, ""): N_("Staff held the gateway back until %(until)s."),
     (Event.FORCED, ""): N_("Staff let the gateway send whatever happens until %(until)s."),

@@ -17,7 +17,7 @@ from sms.operators.protocols.smpp.connection import (
     Handle,
     open_connection,
 )
-from sms.operators.protocols.smpp.ids import IdStyle, Learning, kept
+from sms.operators.protocols.smpp.ids import IdStyle, Learning, candidates, kept
 from sms.operators.protocols.smpp.link import Link
 from sms.operators.protocols.smpp.pace import Pace
 from sms.operators.protocols.smpp.parcel import Parcel, Reported
@@ -141,6 +141,10 @@ class SmppLine:
         """Tell the operator that these are kept."""
         if handles:
             self._acknowledge(cast(Sequence[Handle], handles), 0)
+
+    def candidates(self, ref: str) -> Sequence[str]:
+        """The references that a receipt's id may stand for, as this line writes them now."""
+        return candidates(ref, self._style)
 
     def matched(self, receipt: Receipt, ref: str) -> None:
         """Tell the line which of a receipt's references was the right one, so that it learns."""

@@ -148,7 +148,7 @@ class Link(Events):
         if self._is_stopping or not connection.is_bound:
             return
         over = self._connections[connection] = asyncio.Event()
-        self.state.bound_count = len(self._connections)
+        self._count()
         self.state.trouble = None
         self._pump()
         self._wake()
@@ -157,12 +157,16 @@ class Link(Events):
     def ended(self, connection: Connection, reason: str) -> None:
         """Note it; its keeper binds again."""
         over = self._connections.pop(connection, None)
-        self.state.bound_count = len(self._connections)
+        self._count()
         if over is not None:
             over.set()
             if not self._is_stopping:
                 log.warning("link ended: %s", reason)
                 self._note(Unreachable(LINK_ENDED, reason=reason))
+
+    def _count(self) -> None:
+        self.state.bound_count = len(self._connections)
+        self.state.is_cut = not any(connection.can_submit for connection in self._connections)
 
     def _note(self, trouble: SmsError) -> None:
         """Also a link that goes down counts; what stops a gateway is not covered by anything later."""

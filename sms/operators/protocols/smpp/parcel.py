@@ -8,6 +8,7 @@ from sms.operators.contract import Answer, AnswerKind, PartRef, Settled, Submiss
 from sms.operators.protocols.smpp.pdus import SubmitTemplate
 
 _ACCEPTED = AnswerKind.ACCEPTED
+_SHOWN_PARTS = 8
 
 
 class Reported(StrEnum):
@@ -163,5 +164,11 @@ class Parcel:
                 PartRef(message_id, part, self._parts, ref) for part, ref in enumerate(refs, start=1) if any(refs)
             )
         if _LOST not in words:
-            ref = refs[-1] if self._reported is Reported.LAST else refs[0]
+            match self._reported:
+                case Reported.ALL:  # for people: no report is about the whole
+                    ref = ",".join(refs[:_SHOWN_PARTS])
+                case Reported.LAST:
+                    ref = refs[-1]
+                case Reported.FIRST:
+                    ref = refs[0]
             self._answers[message_id] = Answer(message_id, _ACCEPTED, ref)

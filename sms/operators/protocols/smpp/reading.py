@@ -33,14 +33,14 @@ class Reader:
                 log.warning("an arrival that cannot be read: %s", error)
                 found.unreadable.append(handle)
                 continue
-            found.handles.append(handle)
             if delivered.is_receipt:
-                found.receipts.append(self._receipt(delivered, style))
+                found.receipts.append(self._receipt(delivered, style, handle))
             else:
+                found.handles.append(handle)
                 _sort_text(delivered, found)
         return found
 
-    def _receipt(self, delivered: Delivered, style: IdStyle) -> Receipt:
+    def _receipt(self, delivered: Delivered, style: IdStyle, handle: Handle) -> Receipt:
         told = read_receipt(delivered)
         report = Report(
             told.ref,
@@ -50,7 +50,7 @@ class Reader:
             is_known=told.state in OUTCOMES,
         )
         recipient, line_number = _who(delivered)
-        return Receipt(report, candidates(told.ref, style), recipient, line_number, told.user_reference)
+        return Receipt(report, candidates(told.ref, style), recipient, line_number, told.user_reference, handle)
 
     def _outcome(self, told: Told) -> Outcome | None:
         outcome = OUTCOMES.get(told.state)

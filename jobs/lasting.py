@@ -1,0 +1,61 @@
+"""What a job needs that goes on for hours, in a queue whose jobs end within minutes."""
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from threading import current_thread, main_thread
+from types import FrameType
+
+from redis.exceptions import RedisError
+from rq import get_current_job
+
+log = logging.getLogger(__name__)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_TTL_SECONDS = 660
+
+
+@contextmanager
+def lasting(stop: Callable[[], None]) -> Iterator[None]:
+    """No time limit; `stop` is called when the worker is told to end, before whoever listened for that until now."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    signal.alarm(0)  # of RQ, for jobs that end
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    told: list[int] = []
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        stop()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in _SIGNALS:
+        signal.signal(number, tell)
+    try:
+        yield
+    finally:
+        if not told:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def heartbeat() -> None:
+    """Tell RQ that this job and its worker are alive: neither is declared dead after ten minutes."""
+    job = get_current_job()
+    if job is None:
+        return
+    try:
+        with job.connection.pipeline() as pipeline:
+            for execution in job.get_executions():
+                execution.heartbeat(job.started_job_registry, _TTL_SECONDS, pipeline)
+            job.heartbeat(datetime.now(UTC), _TTL_SECONDS, pipeline=pipeline)
+            pipeline.expire(f"rq:worker:{job.worker_name}", _TTL_SECONDS)
+            pipeline.execute()
+    except RedisError as error:
+        log.warning("no heartbeat: %s", type(error).__name__)

@@ -1,0 +1,173 @@
+"""The sending half of a gateway that stays bound: claims batches, hands them over, stores what became of them."""
+
+import time
+from dataclasses import dataclass, field
+from itertools import islice
+from threading import Event
+
+from sms.core import clock
+from sms.core.db import transaction
+from sms.operators.contract import AnswerKind, Envelope, Line, Settled, Submission
+from sms.operators.queries import GatewayWay
+from sms.outbox.operations import batches, dispatch, unknown
+from sms.outbox.operations.dispatch import Claimed, Result
+from sms.outbox.operations.receipts import Known
+
+_MOST_IN_HAND = 8000
+_SECONDS_IN_HAND = 0.4  # of what is sent in a second, so much may be submitted and not stored
+_CLAIMS = 10  # a pass
+_BUSY_SECONDS = 10.0  # an operator that takes nothing for so long is not waited for with claimed batches
+_RETRY_SECONDS = 1.0
+_RENEW_SHARE = 0.7  # of a lease: with less left it is renewed
+_MOST_KNOWN, _FORGOTTEN = 200_000, 20_000
+
+
+@dataclass(slots=True)
+class Flight:
+    """A batch that is with the line; `lease_until` by the monotonic clock, a little before the database's."""
+
+    batch: Claimed
+    lease_until: float
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """What is under way. What is submitted and not yet stored stays bounded, however fast the operator takes it."""
+
+    gateway: GatewayWay
+    line: Line
+    epoch: int
+    rung: Event = field(default_factory=Event)  # set when there is something new to claim
+    is_sending: bool = True
+    has_more: bool = True
+    known: dict[str, Known] = field(default_factory=dict)  # by the operator's reference
+    flights: dict[int, Flight] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)  # settled, not stored yet
+    in_hand: int = 0
+    rate: float = 0.0
+    stored_count: int = 0
+
+    @property
+    def is_hungry(self) -> bool:
+        """Whether there may be something to claim, and room for it."""
+        return self.has_more and self.is_sending and self.line.is_ready and self._room > 0
+
+    @property
+    def _room(self) -> int:
+        wanted = min(_MOST_IN_HAND, self.line.window + int(self.rate * _SECONDS_IN_HAND))
+        return max(wanted, self.gateway.batch_size) - self.in_hand
+
+    def measure(self, seconds: float) -> None:
+        """Note how fast it went since this was last called."""
+        self.rate = (self.rate + self.stored_count / seconds) / 2
+        self.stored_count = 0
+
+    # Claiming
+
+    def claim(self) -> None:
+        """Hand over as much as there is room for; what cannot be sent soon is taken back, as it never left."""
+        if self.rung.is_set():
+            self.rung.clear()
+            self.has_more = True
+        state = self.line.state
+        is_stuck = state.busy_since is not None and time.monotonic() - state.busy_since > _BUSY_SECONDS
+        if self.flights and (is_stuck or state.is_cut):
+            self.line.take_back()
+            return
+        for _ in range(_CLAIMS):
+            if not self.is_hungry:
+                return
+            self._claim_some(max(1, self._room // self.gateway.batch_size))
+
+    def _claim_some(self, most: int) -> None:
+        now = time.monotonic()
+        with transaction():
+            claimed = dispatch.claim(
+                gateway_id=self.gateway.id,
+                most=most,
+                lease_seconds=self.gateway.lease_seconds,
+                epoch=self.epoch,
+                at=clock.now(),
+            )
+            marked = dispatch.mark_wire(claimed, timeout_seconds=self.gateway.timeout_seconds) if claimed else []
+        self.has_more = len(claimed) == most
+        for batch in marked:
+            self.flights[batch.id] = Flight(batch, lease_until=now + self.gateway.lease_seconds)
+            self.in_hand += len(batch.recipients)
+            self.line.submit(_submission(batch), batch)
+
+    def renew(self, now: float) -> None:
+        """Hold the batches longer whose messages are still on the wire."""
+        lease_seconds = self.gateway.lease_seconds
+        due = [each for each in self.flights.values() if each.lease_until - now < _RENEW_SHARE * lease_seconds]
+        ours = batches.renew_leases([(each.batch.id, each.batch.attempt) for each in due], lease_seconds=lease_seconds)
+        for flight in due:
+            if flight.batch.id in ours:
+                flight.lease_until = now + lease_seconds
+
+    # Storing
+
+    def store(self) -> None:
+        """Store what was settled. Nothing is forgotten when that fails: it is stored at the next call."""
+        self.results += [self._result(settled) for settled in self.line.settled()]
+        if not self.results:
+            return
+        at = clock.now()
+        with transaction():
+            ours = dispatch.record(
+                self.results,
+                gateway_id=self.gateway.id,
+                lookup_after_seconds=None,
+                poll_after_seconds=self.gateway.report_horizon_seconds,
+                at=at,
+            )
+            # What the operator took is true also of batches whose lease had ended meanwhile.
+            late = dispatch.late([result for result in self.results if result.batch.id not in ours])
+            refs = {message_id: answer.operator_ref for message_id, answer in late.items()}
+            unknown.found(refs, gateway_id=self.gateway.id, at=at)
+        for result in self.results:
+            self._land(result)
+        self.results = []
+
+    def _result(self, settled: Settled) -> Result:
+        batch = settled.ticket
+        if not isinstance(batch, Claimed):
+            raise TypeError("a ticket that is none of ours")
+        is_busy = self.line.state.busy_since is not None
+        return Result(
+            batch,
+            answers=settled.answers,
+            parts=settled.parts,
+            unsent=settled.unsent,
+            is_unsent=len(settled.unsent) == len(batch.recipients),
+            retry_seconds=_RETRY_SECONDS if is_busy else 0.0,
+        )
+
+    def _land(self, result: Result) -> None:
+        """Remember which message a reference stands for, until its report comes or newer ones need the room."""
+        self.flights.pop(result.batch.id, None)
+        self.in_hand -= len(result.batch.recipients)
+        self.stored_count += len(result.answers)
+        attempt, known, in_parts = result.batch.attempt, self.known, bool(result.parts)
+        for recipient in result.batch.recipients:
+            answer = result.answers.get(recipient.message_id)
+            if answer is not None and answer.kind is AnswerKind.ACCEPTED and not in_parts:
+                known[answer.operator_ref] = Known(recipient.message_id, recipient.number, attempt, 0)
+        numbers = {recipient.message_id: recipient.number for recipient in result.batch.recipients if in_parts}
+        for part in result.parts:
+            known[part.operator_ref] = Known(part.message_id, numbers[part.message_id], attempt, part.part)
+        known.pop("", None)
+        if len(known) > _MOST_KNOWN:
+            for ref in list(islice(known, _FORGOTTEN)):
+                del known[ref]
+
+
+def _submission(batch: Claimed) -> Submission:
+    return Submission(
+        line_number=batch.line_number,
+        body=batch.body,
+        is_unicode=batch.is_unicode,
+        envelopes=[Envelope(recipient.message_id, recipient.number) for recipient in batch.recipients],
+        joined_units=batch.joined_units,
+        reference=batch.id,
+    )

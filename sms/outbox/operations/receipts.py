@@ -1,0 +1,253 @@
+"""Reports that an operator sends over a line: matched from memory, else from the database; kept raw, applied in sets.
+
+One that nobody knows waits with what it says of recipient and line: it may have overtaken its answer, or tell what
+became of a message of unknown fate."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sms.core.db import execute, rows
+from sms.operators.contract import Receipt
+from sms.operators.rules import Outcome
+from sms.outbox.operations import unknown
+from sms.outbox.operations.outcomes import Final, apply, overrule
+from sms.outbox.operations.parts import PartReport, judge
+from sms.outbox.operations.reports import store
+
+UNIQUE_AFTER_SECONDS = 5.0  # until then the answer to its own submit may still come
+
+_FIND = """
+SELECT p.operator_ref, p.message_id, m.recipient, p.attempt, p.part
+FROM outbox_part p JOIN outbox_message m ON m.id = p.message_id
+WHERE p.gateway_id = :gateway_id AND p.operator_ref = ANY(:refs)
+UNION ALL
+SELECT s.operator_ref, s.message_id, m.recipient, s.attempt, 0
+FROM outbox_submission s JOIN outbox_message m ON m.id = s.message_id
+WHERE s.gateway_id = :gateway_id AND s.operator_ref = ANY(:refs)
+"""
+
+_UNMATCHED = """
+SELECT operator_ref, code, outcome::text AS outcome, recipient, line_number, user_reference, received_at
+FROM outbox_report_unmatched
+WHERE gateway_id = :gateway_id AND received_at > :since ORDER BY received_at DESC LIMIT :most FOR UPDATE SKIP LOCKED
+"""
+
+_LOST = """
+SELECT u.message_id, m.recipient, l.number AS line_number, u.wire_at
+FROM outbox_unknown u JOIN outbox_message m ON m.id = u.message_id JOIN lines_line l ON l.id = m.line_id
+WHERE u.gateway_id = :gateway_id AND m.recipient = ANY(:recipients)
+"""
+
+_FORGET = """
+DELETE FROM outbox_report_unmatched u
+USING unnest(CAST(:refs AS text[]), CAST(:codes AS text[])) AS n (operator_ref, code)
+WHERE u.gateway_id = :gateway_id AND u.operator_ref = n.operator_ref AND u.code = n.code
+"""
+
+_KEEP = """
+INSERT INTO outbox_report_unmatched (gateway_id, operator_ref, code, outcome, reported_at, received_at, next_at,
+    recipient, line_number, user_reference)
+SELECT :gateway_id, n.ref, n.code, CAST(n.outcome AS outbox_outcome), n.reported_at, :at, :at, n.recipient, n.line,
+       n.reference
+FROM unnest(CAST(:refs AS text[]), CAST(:codes AS text[]), CAST(:outcomes AS text[]), CAST(:moments AS timestamptz[]),
+            CAST(:recipients AS bigint[]), CAST(:lines AS text[]), CAST(:references AS int[]))
+    AS n (ref, code, outcome, reported_at, recipient, line, reference)
+ON CONFLICT DO NOTHING
+"""
+
+
+class Known(NamedTuple):
+    """What a reference stands for: a message, or one part of it when `part` is not 0."""
+
+    message_id: int
+    recipient: int
+    attempt: int
+    part: int
+
+
+class Taken(NamedTuple):
+    """What became of some receipts: each that was matched with its reference, and how many nobody knows."""
+
+    matched: list[tuple[Receipt, str]]
+    unmatched_count: int
+
+
+def take(receipts: Sequence[Receipt], *, gateway_id: int, known: Mapping[str, Known], at: datetime) -> Taken:
+    """Keep these raw, give their messages the outcome they state, in the caller's transaction."""
+    if not receipts:
+        return Taken([], 0)
+    found: list[tuple[Known, str] | None] = [_look(receipt, known) for receipt in receipts]
+    missing = [place for place, match in enumerate(found) if match is None and receipts[place].refs]
+    if missing:
+        stored = _find((ref for place in missing for ref in receipts[place].refs), gateway_id=gateway_id)
+        for place in missing:
+            found[place] = _look(receipts[place], stored)
+    _keep_raw(receipts, found, gateway_id=gateway_id, at=at)
+    _apply(
+        [
+            (match[0], match[1], receipt.report.outcome, receipt.report.code)
+            for receipt, match in _pairs(receipts, found)
+        ],
+        gateway_id=gateway_id,
+        at=at,
+    )
+    strangers = [
+        receipt for receipt, match in zip(receipts, found, strict=True) if match is None and receipt.report.outcome
+    ]
+    _keep_unmatched(strangers, gateway_id=gateway_id, at=at)
+    return Taken([(receipt, match[1]) for receipt, match in _pairs(receipts, found)], len(strangers))
+
+
+def _pairs(
+    receipts: Sequence[Receipt], found: Sequence[tuple[Known, str] | None]
+) -> Iterable[tuple[Receipt, tuple[Known, str]]]:
+    return ((receipt, match) for receipt, match in zip(receipts, found, strict=True) if match is not None)
+
+
+def _look(receipt: Receipt, known: Mapping[str, Known]) -> tuple[Known, str] | None:
+    return first_known(receipt.refs, known, receipt.recipient)
+
+
+def first_known(refs: Sequence[str], known: Mapping[str, Known], recipient: int | None) -> tuple[Known, str] | None:
+    """The first reference that is known. One of several readings must also be of the right recipient."""
+    for ref in refs:
+        match = known.get(ref)
+        if match is not None and (len(refs) == 1 or recipient in {None, match.recipient}):
+            return match, ref
+    return None
+
+
+def _find(refs: Iterable[str], *, gateway_id: int) -> dict[str, Known]:
+    """What the database knows; of a reference that came back, the latest message, and a part before its whole."""
+    wanted = sorted({ref for ref in refs if ref})
+    found = rows(_FIND, gateway_id=gateway_id, refs=wanted) if wanted else []
+    return {each[0]: Known._make(each[1:]) for each in sorted(found, key=lambda each: (each.message_id, each.part))}
+
+
+def _keep_raw(
+    receipts: Sequence[Receipt], found: Sequence[tuple[Known, str] | None], *, gateway_id: int, at: datetime
+) -> None:
+    set_id = store(
+        [receipt.report for receipt in receipts],
+        gateway_id=gateway_id,
+        source="push",
+        message_ids=[match[0].message_id if match else None for match in found],
+        at=at,
+    )
+    execute(
+        "UPDATE outbox_report_set SET applied_at = :at, applied_count = :n WHERE id = :id",
+        at=at,
+        n=len(found),
+        id=set_id,
+    )
+
+
+def _apply(said: Sequence[tuple[Known, str, Outcome | None, str]], *, gateway_id: int, at: datetime) -> None:
+    final = [(known, ref, outcome, code) for known, ref, outcome, code in said if outcome is not None]
+    parts = [each for each in final if each[0].part]
+    if parts:
+        # A part that was taken tells that its message was, when the fate of the rest was unknown.
+        unknown.found({known.message_id: ref for known, ref, _, _ in parts}, gateway_id=gateway_id, at=at)
+    finals = [Final(known.message_id, outcome, code) for known, _, outcome, code in final if not known.part]
+    finals += judge(
+        [PartReport(known.message_id, known.attempt, known.part, outcome, code) for known, _, outcome, code in parts]
+    )
+    ended = set(apply(finals, at=at))
+    overrule([each for each in finals if each.message_id not in ended], at=at)
+
+
+def _keep_unmatched(receipts: Sequence[Receipt], *, gateway_id: int, at: datetime) -> None:
+    if receipts:
+        execute(
+            _KEEP,
+            gateway_id=gateway_id,
+            refs=[_name(receipt) for receipt in receipts],
+            codes=[receipt.report.code for receipt in receipts],
+            outcomes=[str(receipt.report.outcome) for receipt in receipts],
+            moments=[receipt.report.reported_at for receipt in receipts],
+            recipients=[receipt.recipient for receipt in receipts],
+            lines=[receipt.line_number for receipt in receipts],
+            references=[receipt.user_reference for receipt in receipts],
+            at=at,
+        )
+
+
+def _name(receipt: Receipt) -> str:
+    """Without an id, recipient and reference tell receipts apart; no operator's id looks like that."""
+    return receipt.refs[0] if receipt.refs else f"~{receipt.recipient or ''}~{receipt.user_reference or ''}"
+
+
+def match_again(
+    *, gateway_id: int, candidates: Callable[[str], Sequence[str]], since: datetime, most: int, at: datetime
+) -> int:
+    """Look again at what nobody knew: its message may be stored by now, or be one of unknown fate. Returns how many
+    found their message; `candidates` are the references a receipt's id may stand for."""
+    waiting = rows(_UNMATCHED, gateway_id=gateway_id, since=since, most=most)
+    if not waiting:
+        return 0
+    refs = {each.operator_ref: tuple(candidates(each.operator_ref)) for each in waiting}
+    stored = _find((ref for each in refs.values() for ref in each), gateway_id=gateway_id)
+    known: list[tuple[Any, Known, str]] = []
+    strangers = []
+    for each in waiting:
+        match = first_known(refs[each.operator_ref], stored, each.recipient)
+        if match is not None:
+            known.append((each, *match))
+        else:
+            strangers.append(each)
+    known += _resolved(strangers, gateway_id=gateway_id, at=at)
+    found = [each for each, _, _ in known]
+    _apply([(match, ref, Outcome(each.outcome), each.code) for each, match, ref in known], gateway_id=gateway_id, at=at)
+    if found:
+        execute(
+            _FORGET,
+            gateway_id=gateway_id,
+            refs=[each.operator_ref for each in found],
+            codes=[each.code for each in found],
+        )
+    return len(found)
+
+
+def _resolved(reports: Sequence[Any], *, gateway_id: int, at: datetime) -> list[tuple[Any, Known, str]]:
+    """Reports that tell what became of messages of unknown fate: by our own reference, or because there is only one
+    message and only one report for a recipient and a line. Those messages are submitted and charged after all."""
+    recipients = sorted({each.recipient for each in reports if each.recipient is not None})
+    lost = rows(_LOST, gateway_id=gateway_id, recipients=recipients) if recipients else []
+    pairs = [(each, message) for each in reports for message in _possible(each, lost, at=at)]
+    per_report = _counts(each.operator_ref for each, _ in pairs)
+    per_message = _counts(message.message_id for _, message in pairs)
+    sure = [
+        (each, message)
+        for each, message in pairs
+        if per_report[each.operator_ref] == 1 and per_message[message.message_id] == 1
+    ]
+    unknown.found({message.message_id: each.operator_ref for each, message in sure}, gateway_id=gateway_id, at=at)
+    return [(each, Known(message.message_id, message.recipient, 0, 0), each.operator_ref) for each, message in sure]
+
+
+def _possible(report: Any, lost: Sequence[Any], *, at: datetime) -> list[Any]:
+    """The lost messages that a report may be about."""
+    mine = [
+        message
+        for message in lost
+        if message.recipient == report.recipient and message.wire_at <= report.received_at + timedelta(seconds=1)
+    ]
+    if report.user_reference is not None:
+        return [message for message in mine if message.message_id & 0xFFFF == report.user_reference]
+    if report.received_at > at - timedelta(seconds=UNIQUE_AFTER_SECONDS):
+        return []
+    return [message for message in mine if _is_same_line(message.line_number, report.line_number)]
+
+
+def _is_same_line(ours: str, told: str) -> bool:
+    """Operators write a line with and without the country."""
+    bare = told.lstrip("+0")
+    return ours.endswith(bare) or bare.endswith(ours)
+
+
+def _counts(keys: Iterable[Any]) -> dict[Any, int]:
+    found: dict[Any, int] = {}
+    for key in keys:
+        found[key] = found.get(key, 0) + 1
+    return found

@@ -1,0 +1,494 @@
+"""The long job of a gateway that stays bound, against a small SMSC: from claim to refund, and when something breaks."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from jobs import asking, outbox
+from jobs.binding import Binding, open_binding
+from jobs.outgoing import Outgoing
+from sms.core.config import Settings
+from sms.core.db import execute, release, row, rows, scalar, transaction
+from sms.core.queue import Job, connection, keep_rung, prefixed, ring_now, sending_queue
+from sms.core.seal import seal
+from sms.ledger import queries as ledger
+from sms.operators import queries as operators
+from sms.operators.rules import GatewayState
+from sms.outbox.operations import campaigns, sweep, unknown
+from sms.outbox.queries import invariants
+from tests.factories import AT, Shop, make_campaign, make_shop
+from tests.operators.smpp.smsc import Knobs, Smsc, deliver_body
+
+KEY = "a seal that only tests know"
+LONG = "سلام " * 30  # three parts
+TIMES = {"timeout_seconds": 2, "slowest_accept_seconds": 0, "lease_seconds": 8, "report_horizon_seconds": 3600}
+
+
+@dataclass
+class Desk:
+    """A shop whose gateway is bound to the SMSC of the tests."""
+
+    app: Flask
+    shop: Shop
+    smsc: Smsc
+
+    def campaign(self, size: int = 10, batch_size: int = 5, body: str = "hello") -> int:
+        campaign_id = make_campaign(self.shop, size=size, batch_size=batch_size)
+        with transaction():
+            execute(
+                "UPDATE outbox_campaign SET body = :body, is_unicode = :coded WHERE id = :id",
+                body=body,
+                coded=not body.isascii(),
+                id=campaign_id,
+            )
+        return campaign_id
+
+    @contextmanager
+    def bound(self) -> Iterator[Binding]:
+        """The job, in a thread."""
+        found: list[Binding] = []
+        thread = Thread(target=lambda: self._work(found), daemon=True)
+        thread.start()
+        wait_for(lambda: found)
+        try:
+            wait_for(lambda: found[0].line.is_ready or found[0].line.state.trouble_count or not thread.is_alive())
+            yield found[0]
+        finally:
+            found[0].stop()
+            thread.join(15)
+            assert not thread.is_alive()
+
+    def _work(self, found: list[Binding]) -> None:
+        with self.app.app_context():
+            binding = open_binding(self.shop.gateway_id, holder="test")
+            assert binding is not None
+            found.append(binding)
+            binding.run()
+
+    def settled(self, campaign_id: int) -> dict[str, Any]:
+        """The campaign after its totals were taken; every invariant holds."""
+        with transaction():
+            campaigns.settle(campaign_id=campaign_id, at=AT)
+        self.verify()
+        found = row(
+            "SELECT state, counts, charged_mrial, released_mrial, refunded_mrial FROM outbox_campaign WHERE id = :id",
+            id=campaign_id,
+        )
+        assert found is not None
+        return dict(found._mapping)
+
+    def verify(self) -> None:
+        assert not {name: found for name, found in (ledger.broken() | invariants.broken()).items() if found}
+
+    def counts(self) -> dict[str, int]:
+        """How many messages have which outcome."""
+        release()
+        found = rows("SELECT coalesce(outcome::text, 'none') AS outcome, count(*) AS n FROM outbox_message GROUP BY 1")
+        return {each.outcome: each.n for each in found}
+
+    def count(self, table: str) -> int:
+        release()
+        return int(scalar(f"SELECT count(*) FROM {table}"))  # noqa: S608 - our own names
+
+
+def wait_for(is_there: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_there():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def smsc() -> Iterator[Smsc]:
+    with Smsc(Knobs(receipts_seconds=0.02)) as running:
+        yield running
+
+
+def make_desk(app: Flask, smsc: Smsc, **own: Any) -> Desk:
+    credentials = {"username": "payamgah", "password": own.pop("password", "secret")}
+    shop = make_shop(
+        adapter="smpp",
+        base_url=f"smpp://127.0.0.1:{smsc.port}",
+        credentials_sealed=seal(credentials, seal_key=KEY),
+        settings=json.dumps({"id_style": "exact", "error_outcomes": "027=blocked", **own}),
+        on_absent="park",
+        **TIMES,
+    )
+    return Desk(app, shop, smsc)
+
+
+@pytest.fixture
+def desk(app: Flask, smsc: Smsc) -> Desk:
+    return make_desk(app, smsc)
+
+
+def test_a_send_goes_from_claim_to_refund(desk: Desk) -> None:
+    desk.smsc.knobs.state_of = lambda recipient: "UNDELIV" if recipient.endswith("7") else "DELIVRD"
+    desk.smsc.knobs.error_of = lambda recipient: "027" if recipient.endswith("7") else "000"
+    campaign_id = desk.campaign(size=100, batch_size=20)
+    with desk.bound():
+        wait_for(lambda: desk.counts() == {"delivered": 90, "blocked": 10})
+    outbox.post_due()
+
+    campaign = desk.settled(campaign_id)
+    assert campaign["state"] == "closed"
+    assert (campaign["charged_mrial"], campaign["refunded_mrial"]) == (100_000_000, 10_000_000)
+    assert len(desk.smsc.accepted) == len({submit.recipient for submit in desk.smsc.accepted}) == 100
+    assert {status for _, status in desk.smsc.acknowledged} == {0}
+    assert desk.smsc.unbinds == 1
+
+
+def test_a_doorbell_is_heard_while_the_job_runs_and_no_further_job_is_asked_for(desk: Desk, settings: Settings) -> None:
+    with desk.bound() as binding:
+        wait_for(lambda: not binding.outgoing.has_more)
+        keep_rung(Job.DISPATCH, desk.shop.gateway_id)
+        desk.campaign(size=1, batch_size=1)
+        for _ in range(3):
+            ring_now(Job.DISPATCH, queue=sending_queue(desk.shop.gateway_id), gateway_id=desk.shop.gateway_id)
+        wait_for(lambda: desk.smsc.received, seconds=3)
+    assert connection().llen(f"rq:queue:{prefixed(sending_queue(desk.shop.gateway_id))}") == 0
+
+
+def test_what_the_operator_refuses_is_given_back(desk: Desk) -> None:
+    desk.smsc.knobs.status_of = lambda recipient: 0x0B if recipient.endswith("3") else 0
+    campaign_id = desk.campaign(size=20, batch_size=20)
+    with desk.bound():
+        wait_for(lambda: desk.counts() == {"delivered": 18, "refused": 2})
+    campaign = desk.settled(campaign_id)
+    assert (campaign["charged_mrial"], campaign["released_mrial"]) == (18_000_000, 2_000_000)
+
+
+def test_a_lost_link_leaves_unknowns_and_the_rest_is_sent(desk: Desk) -> None:
+    desk.smsc.knobs.drops_after = 7
+    campaign_id = desk.campaign(size=40, batch_size=40)
+    desk.smsc.knobs.answer_seconds = 0.2
+    with desk.bound():
+        wait_for(lambda: desk.smsc.link_count == 1 and len(desk.smsc.received) >= 7, seconds=15)
+        wait_for(lambda: desk.count("outbox_unknown") and desk.counts().get("none", 0) == desk.count("outbox_unknown"))
+    lost = desk.count("outbox_unknown")
+    campaign = desk.settled(campaign_id)
+    assert campaign["counts"]["unknown"] == lost
+    assert campaign["charged_mrial"] == (40 - lost) * 1_000_000
+    recipients = [submit.recipient for submit in desk.smsc.received]
+    assert len(recipients) == len(set(recipients))
+    assert scalar("SELECT count(*) FROM outbox_unknown WHERE next_lookup_at IS NOT NULL") == 0
+
+
+def test_nothing_is_lost_or_unknown_while_the_door_is_closed(desk: Desk) -> None:
+    desk.smsc.shut()
+    campaign_id = desk.campaign(size=10)
+    with desk.bound():
+        wait_for(lambda: operators.gateway(desk.shop.gateway_id).state is GatewayState.FAILING)
+        release()
+        assert {batch.state for batch in rows("SELECT state FROM outbox_batch")} == {"queued"}
+        desk.smsc.open()
+        with transaction():
+            execute("UPDATE operators_gateway SET retry_at = NULL")
+        wait_for(lambda: desk.counts() == {"delivered": 10}, seconds=20)
+        wait_for(lambda: operators.gateway(desk.shop.gateway_id).state is GatewayState.ON)
+        release()
+    assert desk.settled(campaign_id)["charged_mrial"] == 10_000_000
+
+
+def test_a_part_of_a_batch_that_never_left_goes_back_to_the_queue(app: Flask, smsc: Smsc) -> None:
+    desk = make_desk(app, smsc, window=10)
+    smsc.knobs.is_silent = True
+    campaign_id = desk.campaign(size=30, batch_size=30)
+    with desk.bound():
+        wait_for(lambda: len(smsc.received) == 10)
+        smsc.shut()
+        wait_for(lambda: desk.count("outbox_unknown") == 10)
+        release()
+        assert [(batch.state, batch.size) for batch in rows("SELECT state, size FROM outbox_batch ORDER BY id")] == [
+            ("submitted", 10),
+            ("queued", 20),
+        ]
+        smsc.knobs.is_silent = False
+        smsc.open()
+        with transaction():
+            execute("UPDATE operators_gateway SET retry_at = NULL")
+        wait_for(lambda: desk.counts() == {"none": 10, "delivered": 20}, seconds=20)
+    assert desk.settled(campaign_id)["charged_mrial"] == 20_000_000
+    assert len({submit.recipient for submit in smsc.received}) == len(smsc.received) == 30
+
+
+def test_a_receipt_that_overtakes_its_answer_is_matched(desk: Desk) -> None:
+    desk.smsc.knobs.receipts_seconds = -1
+    desk.smsc.knobs.answer_seconds = 0.3
+    campaign_id = desk.campaign(size=20)
+    with desk.bound():
+        wait_for(lambda: desk.counts() == {"delivered": 20})
+    assert desk.settled(campaign_id)["state"] == "closed"
+    assert desk.count("outbox_report_unmatched") == 0
+
+
+def test_a_receipt_that_overtakes_by_far_waits_in_the_database(desk: Desk) -> None:
+    desk.smsc.knobs.receipts_seconds = -1
+    desk.smsc.knobs.answer_seconds = 1.7
+    desk.campaign(size=5)
+    with desk.bound():
+        wait_for(lambda: desk.count("outbox_report_unmatched") == 5)
+        wait_for(lambda: desk.counts() == {"delivered": 5})
+    desk.verify()
+
+
+def test_after_a_restart_receipts_are_matched_from_the_database(desk: Desk) -> None:
+    desk.smsc.knobs.receipts_seconds = None
+    desk.campaign(size=10)
+    with desk.bound():
+        wait_for(lambda: desk.count("outbox_submission") == 10)
+    with desk.bound():
+        for found in rows(
+            "SELECT s.operator_ref, m.recipient FROM outbox_submission s JOIN outbox_message m ON m.id = s.message_id"
+        ):
+            desk.smsc.receipt(found.operator_ref, str(found.recipient))
+        wait_for(lambda: desk.counts() == {"delivered": 10})
+        desk.smsc.receipt("stranger", "989121111111")
+        wait_for(lambda: desk.count("outbox_report_unmatched") == 1)
+    assert len(desk.smsc.acknowledged) == 11
+    desk.verify()
+
+
+# Texts in parts
+
+
+@pytest.mark.parametrize(
+    ("states", "outcome"),
+    [
+        (["DELIVRD", "DELIVRD", "DELIVRD"], "delivered"),
+        (["UNDELIV", "EXPIRED", "REJECTD"], "undelivered"),
+        (["DELIVRD", "UNDELIV", "UNDELIV"], "none"),  # waits for the horizon: never paid back by itself
+        (["DELIVRD", "ENROUTE", "DELIVRD"], "none"),
+        (["DELIVRD", "DELIVRD"], "none"),
+    ],
+)
+def test_all_parts_decide(desk: Desk, states: list[str], outcome: str) -> None:
+    desk.smsc.knobs.receipts_seconds = None
+    campaign_id = desk.campaign(size=1, batch_size=1, body=LONG)
+    with desk.bound():
+        wait_for(lambda: desk.count("outbox_part") == 3)
+        refs = [part.operator_ref for part in rows("SELECT operator_ref FROM outbox_part ORDER BY part")]
+        for ref, state in reversed(list(zip(refs, states, strict=False))):
+            desk.smsc.receipt(ref, "989120000000", state)
+        wait_for(lambda: len(desk.smsc.acknowledged) == len(states))
+    assert desk.counts() == {outcome: 1}
+    assert desk.count("outbox_submission") == 1
+    assert desk.settled(campaign_id)["charged_mrial"] == 1_000_000
+
+
+@pytest.mark.parametrize("reports", ["last", "first"])
+def test_one_part_decides_where_only_one_is_reported(app: Flask, smsc: Smsc, reports: str) -> None:
+    desk = make_desk(app, smsc, reports=reports)
+    desk.campaign(size=4, body=LONG)
+    with desk.bound():
+        wait_for(lambda: desk.counts() == {"delivered": 4})
+    assert (len(smsc.received), desk.count("outbox_part")) == (12, 0)
+    desk.verify()
+
+
+def test_a_text_in_parts_of_which_one_is_unanswered_is_unknown_until_a_part_is_reported(app: Flask, smsc: Smsc) -> None:
+    desk = make_desk(app, smsc)
+    smsc.knobs.receipts_seconds = None
+    smsc.knobs.drops_after = 3
+    campaign_id = desk.campaign(size=1, batch_size=1, body=LONG)
+    with desk.bound():
+        wait_for(lambda: desk.count("outbox_unknown") == 1)
+    assert desk.settled(campaign_id)["counts"]["unknown"] == 1
+    assert desk.counts() == {"none": 1}
+
+
+# Messages of unknown fate
+
+
+def _lose(desk: Desk, size: int) -> None:
+    """All of a campaign is taken by the operator, and no answer comes."""
+    desk.smsc.knobs.is_silent = True
+    desk.campaign(size=size, batch_size=size)
+    with desk.bound():
+        wait_for(lambda: len(desk.smsc.received) == size)
+        desk.smsc.cut()
+        wait_for(lambda: desk.count("outbox_unknown") == size)
+    desk.smsc.knobs.is_silent = False
+
+
+def test_a_late_receipt_with_our_reference_resolves_at_once(desk: Desk) -> None:
+    _lose(desk, 3)
+    message = row("SELECT id, recipient FROM outbox_message ORDER BY id LIMIT 1")
+    assert message is not None
+    tlvs = bytes.fromhex("02040002") + (message.id & 0xFFFF).to_bytes(2)
+    with desk.bound():
+        desk.smsc.receipt("late-1", str(message.recipient), tlvs=tlvs)
+        wait_for(lambda: desk.counts() == {"none": 2, "delivered": 1})
+    assert desk.count("outbox_unknown") == 2
+    assert scalar("SELECT operator_ref FROM outbox_submission") == "late-1"
+    assert desk.count("outbox_report_unmatched") == 0
+    desk.verify()
+
+
+def test_a_late_receipt_of_the_only_message_to_somebody_resolves_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sms.outbox.operations.receipts.UNIQUE_AFTER_SECONDS", 0.5)
+    _lose(desk, 2)
+    line = scalar("SELECT number FROM lines_line")
+    with desk.bound():
+        desk.smsc.receipt("late-2", "989120000001", line=line)
+        desk.smsc.receipt("late-3", "989129999999", line=line)  # nobody we lost
+        desk.smsc.receipt("late-4", "989120000000", line="9999")  # from another line
+        wait_for(lambda: desk.counts() == {"none": 1, "delivered": 1})
+    assert [
+        found.recipient
+        for found in rows("SELECT m.recipient FROM outbox_unknown u JOIN outbox_message m ON m.id = u.message_id")
+    ] == [989120000000]
+    desk.verify()
+
+
+def test_two_receipts_for_one_recipient_resolve_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sms.outbox.operations.receipts.UNIQUE_AFTER_SECONDS", 0.5)
+    _lose(desk, 1)
+    line = scalar("SELECT number FROM lines_line")
+    with desk.bound():
+        desk.smsc.receipt("late-5", "989120000000", line=line)
+        desk.smsc.receipt("late-6", "989120000000", line=line)
+        wait_for(lambda: len(desk.smsc.acknowledged) == 2)
+        time.sleep(2)
+    assert desk.counts() == {"none": 1}
+    desk.verify()
+
+
+def test_a_killed_job_leaves_unknowns_only_of_what_it_had_marked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Outgoing, "store", lambda _self: None)  # killed before anything was stored
+    desk.smsc.knobs.is_silent = True
+    campaign_id = desk.campaign(size=20, batch_size=10)
+    with desk.bound():
+        wait_for(lambda: len(desk.smsc.received) == 20)
+    with transaction():
+        execute("UPDATE outbox_batch SET lease_until = now() - interval '1 second' WHERE state = 'submitting'")
+        unknown.end_leases(at=AT)
+    assert desk.settled(campaign_id)["counts"]["unknown"] == 20
+    asking.look_up(desk.shop.gateway_id)
+    assert scalar("SELECT count(*) FROM outbox_unknown WHERE next_lookup_at IS NOT NULL") == 0
+
+
+# Who holds it, and for how long
+
+
+def test_a_gateway_is_held_once(desk: Desk) -> None:
+    with desk.bound():
+        assert open_binding(desk.shop.gateway_id, holder="another") is None
+        bind = operators.bind(desk.shop.gateway_id)
+        assert bind is not None
+        assert (bind.holder, bind.is_alive) == ("test", True)
+        release()
+        assert _rung(desk) is False
+    assert _rung(desk) is True
+
+
+def _rung(desk: Desk) -> bool:
+    """Whether the sweeper calls for the job."""
+    found = rows(sweep._BOUND, bound=operators.bound_adapters(), at=AT)
+    release()
+    return [each.id for each in found] == [desk.shop.gateway_id]
+
+
+def test_a_lost_lease_ends_the_job_and_nothing_more_is_sent(desk: Desk) -> None:
+    with desk.bound() as binding:
+        with transaction():
+            execute("UPDATE operators_bind SET holder = 'another'")
+        wait_for(lambda: binding.is_stopped)
+        desk.campaign(size=5)
+    assert scalar("SELECT holder FROM operators_bind WHERE lease_until > clock_timestamp()") == "another"
+    assert desk.smsc.received == []
+
+
+def test_a_wrong_password_stops_the_gateway(app: Flask, smsc: Smsc) -> None:
+    desk = make_desk(app, smsc, password="wrong")
+    desk.campaign()
+    with desk.bound() as binding:
+        wait_for(lambda: binding.is_stopped)
+    gateway = operators.gateway(desk.shop.gateway_id)
+    assert (gateway.state, gateway.stopped_reason) == (GatewayState.STOPPED, "credentials")
+    assert _rung(desk) is False
+
+
+def test_an_empty_account_stops_the_gateway_and_holds_the_rest(app: Flask, smsc: Smsc) -> None:
+    desk = make_desk(app, smsc, credit_codes="0x0401")
+    smsc.knobs.status_of = lambda recipient: 0x401 if recipient > "989120000004" else 0
+    campaign_id = desk.campaign(size=10, batch_size=10)
+    with desk.bound() as binding:
+        wait_for(lambda: binding.is_stopped)
+    assert operators.gateway(desk.shop.gateway_id).stopped_reason == "credit"
+    assert desk.settled(campaign_id)["charged_mrial"] == 5_000_000
+    assert {batch.state: batch.size for batch in rows("SELECT state, size FROM outbox_batch")} == {
+        "submitted": 5,
+        "queued": 5,
+    }
+
+
+def test_a_gateway_that_is_switched_off_sends_nothing_but_hears_its_reports(desk: Desk) -> None:
+    desk.smsc.knobs.receipts_seconds = None
+    desk.campaign(size=2, batch_size=2)
+    with desk.bound() as binding:
+        wait_for(lambda: desk.count("outbox_submission") == 2)
+        with transaction():
+            execute("UPDATE operators_gateway SET is_on = false")
+        wait_for(lambda: not binding.outgoing.is_sending)
+        desk.campaign(size=2, batch_size=2)
+        refs = [found.operator_ref for found in rows("SELECT operator_ref FROM outbox_submission")]
+        for ref in refs:
+            desk.smsc.receipt(ref, "989120000000")
+        wait_for(lambda: desk.counts() == {"none": 2, "delivered": 2})
+        assert len(desk.smsc.received) == 2
+
+
+def test_changed_settings_make_the_line_anew(desk: Desk) -> None:
+    with desk.bound() as binding:
+        with transaction():
+            execute("UPDATE operators_gateway SET settings = settings || '{\"window\": 7}'")
+        wait_for(lambda: binding.is_stopped)
+    with desk.bound() as binding:
+        assert binding.line.window == 7
+
+
+def test_what_has_no_report_at_the_horizon_expires_without_asking(desk: Desk) -> None:
+    desk.smsc.knobs.receipts_seconds = None
+    campaign_id = desk.campaign(size=5)
+    with desk.bound():
+        wait_for(lambda: desk.count("outbox_submission") == 5)
+    asking.poll(desk.shop.gateway_id)
+    assert desk.counts() == {"none": 5}
+    with transaction():
+        execute("UPDATE outbox_batch SET submitted_at = submitted_at - interval '2 hours', poll_at = now()")
+    asking.poll(desk.shop.gateway_id)
+    assert desk.counts() == {"expired": 5}
+    assert desk.settled(campaign_id)["state"] == "closed"
+
+
+def test_the_style_of_ids_is_learnt_and_kept(app: Flask, smsc: Smsc) -> None:
+    desk = make_desk(app, smsc, id_style="learn")
+    smsc.knobs.answered_ref, smsc.knobs.reported_ref = (lambda number: f"{number:X}"), (lambda number: f"{number:010d}")
+    desk.campaign(size=250, batch_size=50)
+    with desk.bound() as binding:
+        wait_for(lambda: desk.counts() == {"delivered": 250})
+        wait_for(lambda: operators.gateway(desk.shop.gateway_id).settings["id_style"] == "decimal_to_hex")
+        release()
+        assert not binding.is_stopped
+
+
+def test_inbound_texts_are_kept_whole_before_they_are_acknowledged(desk: Desk) -> None:
+    halves = "سلام، پیام دوم".encode("utf-16-be")
+    with desk.bound():
+        for place, content in ((2, halves[11:]), (1, halves[:11])):
+            header = bytes((5, 0, 3, 9, 2, place))
+            desk.smsc.deliver(deliver_body("989121234567", "1000505", header + content, esm_class=0x40, coding=8))
+        desk.smsc.deliver(deliver_body("989121234567", "1000505", b"alone\0"))
+        wait_for(lambda: len(desk.smsc.acknowledged) == 3)
+    assert sorted(found.body for found in rows("SELECT body FROM operators_inbound")) == ["alone@", "سلام، پیام دوم"]
+    assert desk.count("operators_inbound_part") == 0
