@@ -6,7 +6,7 @@ from jobs import asking, binding, sending
 from sms.core import clock
 from sms.core.crash import crash_point
 from sms.core.db import execute, transaction
-from sms.core.queue import Job, answered, ring_now, sending_queue
+from sms.core.queue import GENERAL_QUEUE, Job, answered, ring_now, sending_queue
 from sms.operators.queries import is_bound_gateway
 from sms.outbox.operations import campaigns, days, refunds, reports
 from sms.outbox.operations.sweep import keep_house as keep_house_at
@@ -52,11 +52,13 @@ def apply_reports() -> None:
     """Apply the report sets that wait, with those that come in the next moment: a hundred cost little more than one."""
     time.sleep(_GATHER_SECONDS)
     answered(Job.APPLY_REPORTS)
-    for _ in range(_ROUNDS):  # then refunds and totals have their turn, and the sweeper rings for the rest
+    for _ in range(_ROUNDS):
         with transaction():
             applied = reports.apply_waiting(most=_SETS_AT_ONCE, at=clock.now())
         if not applied:
             break
+    else:  # refunds and totals have their turn, then the rest
+        ring_now(Job.APPLY_REPORTS, queue=GENERAL_QUEUE)
     looked_at = _UNMATCHED_AT_ONCE
     while looked_at == _UNMATCHED_AT_ONCE:
         with transaction():

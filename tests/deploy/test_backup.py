@@ -128,8 +128,9 @@ def test_what_was_sent_after_the_backup_is_never_sent_again(scene: Scene, tmp_pa
     scene.ask(f"{HURRIED} RETURNING 1")
     scene.ask("UPDATE operators_gateway SET concurrency = 2, on_absent = 'resend' RETURNING 1")
     # No other way it could have gone meanwhile.
-    scene.ask("UPDATE lines_line SET gateway_id = (SELECT gateway_id FROM lines_line WHERE number = '30004505')"
-        " RETURNING 1"
+    scene.ask(
+        "UPDATE lines_line SET gateway_id = (SELECT gateway_id FROM lines_line WHERE number = '30004505') RETURNING 1"
+    )
     scene.simulator.reset()
     scene.simulator.control("3000", accept_delay_ms=250)
     panel.start("tick", "worker")

@@ -25,7 +25,6 @@ COMMENT ON COLUMN outbox_campaign.out_of_hours IS 'what the customer wants of th
 COMMENT ON COLUMN outbox_campaign.moved_count IS 'messages that went over to another line; each counts every time';
 CREATE INDEX ix_outbox_campaign_scheduled_at ON outbox_campaign (scheduled_at)
     WHERE scheduled_at IS NOT NULL AND submitted_at IS NULL;
-CREATE INDEX ix_outbox_campaign_refuse ON outbox_campaign (id) WHERE out_of_hours = 'refuse' AND submitted_at IS NULL;
 CREATE INDEX ix_outbox_campaign_paused_at ON outbox_campaign (id) WHERE paused_at IS NOT NULL;
 
 ALTER TABLE outbox_batch DROP CONSTRAINT outbox_batch_state_check;

@@ -13,5 +13,7 @@ def upgrade() -> None:
         ALTER TABLE outbox_unknown ADD COLUMN may_be_elsewhere boolean NOT NULL DEFAULT false;
         COMMENT ON COLUMN outbox_unknown.may_be_elsewhere IS
             'of hours a restore took away: it may have been sent over another gateway, so absence here proves nothing';
+        CREATE INDEX ix_outbox_campaign_refuse ON outbox_campaign (id)
+            WHERE out_of_hours = 'refuse' AND submitted_at IS NULL;
         """
     )
