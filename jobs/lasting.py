@@ -2,11 +2,12 @@
 
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import current_thread, main_thread
 from types import FrameType
+from typing import Any
 
 from redis.exceptions import RedisError
 from rq import get_current_job
@@ -24,25 +25,25 @@ def lasting(stop: Callable[[], None]) -> Iterator[None]:
         return
     signal.alarm(0)  # of RQ, for jobs that end
     before = {number: signal.getsignal(number) for number in _SIGNALS}
-    told: list[int] = []
 
     def tell(number: int, frame: FrameType | None) -> None:
-        told.append(number)
         stop()
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        _listen(before)
         handler = before[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
 
-    for number in _SIGNALS:
-        signal.signal(number, tell)
+    _listen(dict.fromkeys(_SIGNALS, tell))
     try:
         yield
     finally:
-        if not told:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        if signal.getsignal(signal.SIGTERM) is tell:  # else told, and whoever was told may listen anew by now
+            _listen(before)
+
+
+def _listen(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def heartbeat() -> None:

@@ -14,7 +14,8 @@ from sms.core.config import settings
 from sms.core.db import after_commit
 
 log = logging.getLogger(__name__)
-_RUNG_SECONDS = 30
+_RUNG_SECONDS = 20
+_KEPT_SECONDS = 10  # of a job that goes on: killed, it is called for again so soon
 
 
 class Job(StrEnum):
@@ -84,7 +85,7 @@ def answered(job: Job, *ids: int) -> None:
 def keep_rung(job: Job, *ids: int) -> None:
     """For a job that goes on for long: no further one is asked for meanwhile. Call it every few seconds."""
     try:
-        connection().set(_bell(job, "-".join(map(str, ids))), 1, ex=_RUNG_SECONDS)
+        connection().set(_bell(job, "-".join(map(str, ids))), 1, ex=_KEPT_SECONDS)
     except RedisError as error:
         log.warning("doorbell %s not kept: %s", job, type(error).__name__)
 

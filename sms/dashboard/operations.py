@@ -171,7 +171,7 @@ def _settings(sample: SampleOperator, simulator: Simulator) -> GatewaySettings:
         polling_plan_seconds=POLLING_PLAN_SECONDS,
         report_horizon_seconds=REPORT_HORIZON_SECONDS,
         lookup_after_seconds=5.0,
-        on_absent=OnAbsent.RESEND,  # the simulator knows at once what it took
+        on_absent=sample.speech.on_absent,
         own=sample.speech.own or None,
     )
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sms.accounts.rules import AccountKind
 from sms.core.money import MRIAL_PER_RIAL
+from sms.operators.rules import OnAbsent
 
 POLLING_PLAN_SECONDS = (2, 4, 8, 15, 30, 45)
 REPORT_HORIZON_SECONDS = 60  # so that silence soon becomes "expired" and the campaign closes
@@ -50,6 +51,7 @@ class Speech(NamedTuple):
     path: str
     credentials: Mapping[str, str]
     own: Mapping[str, object] = MappingProxyType({})
+    on_absent: OnAbsent = OnAbsent.RESEND  # the simulator knows at once what it took
 
 
 def _magfa(code: str) -> Speech:
@@ -137,6 +139,27 @@ OPERATORS = (
         dedicated_line="5000771205",
         line_owner=CUSTOMER.username,
         line_alias="خط باشگاه",
+    ),
+    SampleOperator(
+        code="1000",
+        speech=Speech(
+            "smpp",
+            "",
+            {"username": "payamgah", "password": "smpp1000"},
+            own={"error_outcomes": "027=blocked 016=not_in_network"},
+            on_absent=OnAbsent.PARK,  # nobody can be asked
+        ),
+        names=("رهیاب", "Rahyab"),
+        colour="purple",
+        gateway_name="رهیاب (شبیه‌ساز)",
+        concurrency=16,
+        public_line="10004505",
+        price_mrial=1_410 * MRIAL_PER_RIAL,
+        cost_mrial=1_120 * MRIAL_PER_RIAL,
+        refunds_not_in_network=False,
+        dedicated_line="1000771210",
+        line_owner=CUSTOMER.username,
+        line_alias="خط خبرنامه",
     ),
 )
 

@@ -55,7 +55,7 @@ def test_the_customer_can_send_at_once(app: Flask, sample_mode: Settings) -> Non
     customer = user_by_name(CUSTOMER.username)
     lines = {line.number: line for line in usable_lines(customer.account_id)}
     assert balance(customer.account_id) == CUSTOMER.money_mrial
-    assert set(lines) == {"30004505", "20004505", "50004505", "3000771201", "5000771205"}
+    assert set(lines) == {"10004505", "20004505", "30004505", "50004505", "1000771210", "3000771201", "5000771205"}
 
     for line in lines.values():
         prices = price_list(line_id=line.id, operator_id=line.operator_id, at=clock.now())
@@ -95,13 +95,20 @@ def test_refunds_follow_the_founding_article(app: Flask, sample_mode: Settings) 
 
 def test_gateways_follow_the_simulator_to_its_new_address(app: Flask, sample_mode: Settings) -> None:
     _run(app, "sample-data")
-    use(replace(sample_mode, simulator_url="http://127.0.0.1:7777"))
+    use(replace(sample_mode, simulator_url="http://127.0.0.1:7777", simulator_smpp_url="smpp://127.0.0.1:7778"))
     assert _run(app, "sample-data")[0] == 0
     for gateway in gateways():
         sample = next(sample for sample in OPERATORS if sample.code == gateway.operator_code)
-        assert gateway.base_url == f"http://127.0.0.1:7777{sample.speech.path}"
+        path = sample.speech.path
+        assert gateway.base_url == (f"http://127.0.0.1:7777{path}" if path else "smpp://127.0.0.1:7778")
         sealed = any_gateway(gateway.id).credentials_sealed
         assert unseal(bytes(sealed), seal_key=sample_mode.seal_key) == sample.speech.credentials
+
+
+def test_where_no_simulator_speaks_smpp_there_is_no_operator_that_does(app: Flask, sample_mode: Settings) -> None:
+    use(replace(sample_mode, simulator_smpp_url=""))
+    _run(app, "sample-data")
+    assert [gateway.operator_code for gateway in gateways()] == ["2000", "3000", "5000"]
 
 
 def test_what_staff_changed_on_a_gateway_stays(app: Flask, sample_mode: Settings) -> None:

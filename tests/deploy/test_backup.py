@@ -36,7 +36,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A panel with sample data and operators to talk to; its parts are started by the tests."""
     with (
         RunningSimulator(tmp_path_factory.mktemp("simulator")) as simulator,
-        throw_away_panel(SIMULATOR_URL=simulator.url) as panel,
+        throw_away_panel(SIMULATOR_URL=simulator.url, SIMULATOR_SMPP_URL=simulator.urls["1000"]) as panel,
     ):
         yield Scene(panel, simulator)
 

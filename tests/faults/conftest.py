@@ -128,7 +128,7 @@ class Scene:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with (
         RunningSimulator(tmp_path_factory.mktemp("simulator")) as simulator,
-        throw_away_panel(SIMULATOR_URL=simulator.url) as panel,
+        throw_away_panel(SIMULATOR_URL=simulator.url, SIMULATOR_SMPP_URL=simulator.urls["1000"]) as panel,
     ):
         panel.start(*PARTS)
         scene = Scene(panel, simulator)
