@@ -15,6 +15,7 @@ from threading import Event, Thread
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
+from jobs.health import Pulse
 from jobs.incoming import Incoming
 from jobs.lasting import heartbeat, lasting
 from jobs.outgoing import Outgoing
@@ -26,6 +27,7 @@ from sms.core.queue import Job, keep_rung, listen
 from sms.operators import operations as operators
 from sms.operators import queries as operator_queries
 from sms.operators.contract import Line
+from sms.operators.health.rules.talks import TalkKind
 from sms.operators.queries import GatewayWay
 from sms.outbox.operations import binds
 from sms.outbox.queries.waiting import awaits_reports, current_epoch
@@ -161,9 +163,10 @@ class Binding:
     def _look_at_gateway(self) -> None:
         """Staff may have switched it off or changed it; a restored backup ends all that was begun before."""
         way = wanted(self.gateway.id)
-        self.outgoing.is_sending = operator_queries.sendable_gateway(self.gateway.id, at=clock.now()) is not None
+        sendable = operator_queries.sendable_gateway(self.gateway.id, at=clock.now())
         is_same_life = current_epoch() == self.outgoing.epoch
         release()
+        self.outgoing.go_by(sendable)
         if way is None or not is_same_life or _reach(way) != _reach(self.gateway):
             self.is_stopped = True
 
@@ -189,7 +192,7 @@ def _reach(way: GatewayWay) -> tuple[object, ...]:
     """All that a line is made of: with another one of these it is made anew."""
     return (
         *(way.base_url, bytes(way.credentials_sealed), dict(way.settings), way.timeout_seconds, way.lease_seconds),
-        *(way.batch_size, way.report_horizon_seconds),
+        *(way.batch_size, way.report_horizon_seconds, way.concurrency, way.per_second),
     )
 
 
@@ -219,7 +222,8 @@ def open_binding(gateway_id: int, *, holder: str) -> Binding | None:
             operators.note_failure(gateway_id=gateway_id, error=error, at=clock.now())
             binds.leave(gateway_id=gateway_id, holder=holder)
         return None
-    outgoing = Outgoing(way, line, epoch)
+    outgoing = Outgoing(way, line, epoch, Pulse(way, TalkKind.SEND, hears_silence=False))
+    release()
     return Binding(way, line, outgoing, Incoming(way, line, outgoing.known), holder)
 
 

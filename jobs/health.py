@@ -70,26 +70,36 @@ class Pulse:
             self._begun[ticket] = _Begun(time.monotonic(), is_retry, self.is_trial)
             self._retries += is_retry
 
-    def ended(self, ticket: Hashable, error: SmsError | None = None, *, submitted: int = 0) -> None:
-        """A request is over: answered, or not for the reason of `error`; so many messages were accepted."""
+    def ended(
+        self, ticket: Hashable, error: SmsError | None = None, *, submitted: int = 0, seconds: float | None = None
+    ) -> None:
+        """A request is over: answered, or not for the reason of `error`; so many messages were accepted. It took the
+        time since it began, or so many `seconds`."""
         now, verdict = time.monotonic(), verdict_of(error)
         with self._lock:
             begun = self._begun.pop(ticket, None)
             if begun is None:
                 return
-            self._ended.append(Talk(verdict, now - begun.at, submitted, begun.is_retry, begun.is_trial))
+            took = now - begun.at if seconds is None else seconds
+            self._ended.append(Talk(verdict, took, submitted, begun.is_retry, begun.is_trial))
             if verdict is not Verdict.FAILED:
                 self._answered_at = now
 
-    def tell(self, *, at_once: bool = False) -> Guidance:
-        """Hand over what was heard, once a second or when something is wrong; returns what to go by."""
+    def forgotten(self, ticket: Hashable) -> None:
+        """Nothing of this request left after all."""
+        with self._lock:
+            self._begun.pop(ticket, None)
+
+    def tell(self, *, at_once: bool = False, silence: Silence | None = None) -> Guidance:
+        """Hand over what was heard, once a second or when something is wrong; returns what to go by. A `silence` is
+        told by whoever hears of it elsewhere."""
         now = time.monotonic()
         with self._lock:
             is_news = any(talk.is_trial or talk.verdict is not Verdict.ANSWERED for talk in self._ended)
             if not (at_once or is_news or now - self._told_at >= _TELL_SECONDS):
                 return self.guidance
             ended, self._ended, self._retries, self._told_at = self._ended, [], 0, now
-            silence = self._silence(now)
+            silence = silence or self._silence(now)
         with transaction():
             self.guidance = talks.note_talks(
                 gateway_id=self._gateway.id, kind=self._kind, talks=ended, silence=silence, at=clock.now()

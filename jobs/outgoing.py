@@ -1,19 +1,39 @@
 """The sending half of a gateway that stays bound: claims batches, hands them over, stores what became of them."""
 
 import time
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from threading import Event
 
+from jobs.health import Pulse, end_trial
 from sms.core import clock
-from sms.core.db import transaction
-from sms.operators.contract import AnswerKind, Envelope, Line, Settled, Submission
+from sms.core.db import release, transaction
+from sms.core.errors import SmsError
+from sms.operators.contract import (
+    NOTHING_LEFT,
+    UNKNOWN_FATE,
+    AnswerKind,
+    BadCredentials,
+    Envelope,
+    Line,
+    OutOfCredit,
+    Refused,
+    Settled,
+    Submission,
+    Unanswered,
+    Unreachable,
+)
+from sms.operators.health.rules.breaker import Silence
 from sms.operators.queries import GatewayWay
 from sms.outbox.operations import batches, dispatch, unknown
 from sms.outbox.operations.dispatch import Claimed, Result
 from sms.outbox.operations.receipts import Known
+from sms.outbox.queries.waiting import has_queued
 
-_MOST_IN_HAND = 8000
+_BUSY_THERE = Refused("The operator is busy.", retry_after_seconds=0.0)  # told to nobody but the breaker
+_MOST_TROUBLES = 5  # a look; as many open a breaker
+_TRIAL_SIZE = 10  # messages risked with an operator that failed
 _SECONDS_IN_HAND = 0.4  # of what is sent in a second, so much may be submitted and not stored
 _CLAIMS = 10  # a pass
 _BUSY_SECONDS = 10.0  # an operator that takes nothing for so long is not waited for with claimed batches
@@ -24,19 +44,23 @@ _MOST_KNOWN, _FORGOTTEN = 200_000, 20_000
 
 @dataclass(slots=True)
 class Flight:
-    """A batch that is with the line; `lease_until` by the monotonic clock, a little before the database's."""
+    """A batch that is with the line; `lease_until` by the monotonic clock, a little before the database's. Some of a
+    trial's messages are kept back."""
 
     batch: Claimed
     lease_until: float
+    kept_back: Sequence[int] = ()
 
 
 @dataclass(slots=True)
 class Outgoing:
-    """What is under way. What is submitted and not yet stored stays bounded, however fast the operator takes it."""
+    """What is under way. What is submitted and not yet stored stays bounded, however fast the operator takes it: as
+    many batches as the gateway is set to have under way, since so much is of unknown fate when this job is killed."""
 
     gateway: GatewayWay
     line: Line
     epoch: int
+    pulse: Pulse
     rung: Event = field(default_factory=Event)  # set when there is something new to claim
     is_sending: bool = True
     has_more: bool = True
@@ -46,6 +70,8 @@ class Outgoing:
     in_hand: int = 0
     rate: float = 0.0
     stored_count: int = 0
+    trouble_count: int = 0
+    busy_count: int = 0
 
     @property
     def is_hungry(self) -> bool:
@@ -54,8 +80,9 @@ class Outgoing:
 
     @property
     def _room(self) -> int:
-        wanted = min(_MOST_IN_HAND, self.line.window + int(self.rate * _SECONDS_IN_HAND))
-        return max(wanted, self.gateway.batch_size) - self.in_hand
+        batch_size = self.gateway.batch_size
+        wanted = self.line.window + int(self.rate * _SECONDS_IN_HAND)
+        return max(batch_size, min(wanted, self.pulse.hands * batch_size)) - self.in_hand
 
     def measure(self, seconds: float) -> None:
         """Note how fast it went since this was last called."""
@@ -79,7 +106,8 @@ class Outgoing:
                 return
             self._claim_some(max(1, self._room // self.gateway.batch_size))
 
-    def _claim_some(self, most: int) -> None:
+    def _claim_some(self, most: int, *, recipients: int | None = None) -> int:
+        """Hand `most` batches over, of each so many recipients, or all; returns how many batches there were."""
         now = time.monotonic()
         with transaction():
             claimed = dispatch.claim(
@@ -92,9 +120,12 @@ class Outgoing:
             marked = dispatch.mark_wire(claimed, timeout_seconds=self.gateway.timeout_seconds) if claimed else []
         self.has_more = len(claimed) == most
         for batch in marked:
-            self.flights[batch.id] = Flight(batch, lease_until=now + self.gateway.lease_seconds)
+            kept_back = [] if recipients is None else [each.message_id for each in batch.recipients[recipients:]]
+            self.flights[batch.id] = Flight(batch, now + self.gateway.lease_seconds, kept_back)
             self.in_hand += len(batch.recipients)
-            self.line.submit(_submission(batch), batch)
+            self.pulse.began(batch.id)
+            self.line.submit(_submission(batch, recipients), batch)
+        return len(marked)
 
     def renew(self, now: float) -> None:
         """Hold the batches longer whose messages are still on the wire."""
@@ -104,6 +135,46 @@ class Outgoing:
         for flight in due:
             if flight.batch.id in ours:
                 flight.lease_until = now + lease_seconds
+
+    # Health
+
+    def go_by(self, way: GatewayWay | None) -> None:
+        """Once a second: tell how the operator fares, and go by what it may be sent now; `way` is the gateway, if it
+        may send. What waits in the line of one that may not goes back to the queue, and perhaps another way."""
+        self._hear_of_line()
+        silent_seconds, waiting = self.line.silent_seconds, len(self.flights)
+        is_silent = waiting > 0 and silent_seconds >= self.pulse.guidance.silence_seconds
+        self.pulse.tell(silence=Silence(waiting, silent_seconds, waiting) if is_silent else None)
+        self.is_sending = way is not None and not way.is_trial
+        if self.is_sending:
+            return
+        if self.flights:
+            self.line.take_back()
+        elif way is not None and self.line.is_ready:
+            self._try()
+
+    def _try(self) -> None:
+        """The breaker is not closed, and the operator has bound us: a few messages are risked."""
+        is_wanted = has_queued(gateway_id=self.gateway.id)
+        release()
+        if is_wanted and self.pulse.begin_trial() and not self._claim_some(1, recipients=_TRIAL_SIZE):
+            end_trial(self.gateway)
+
+    def _hear_of_line(self) -> None:
+        """What went wrong before anything was on its way, and that the operator wants less."""
+        state = self.line.state
+        trouble = (
+            state.trouble if isinstance(state.trouble, BadCredentials | OutOfCredit) else Unreachable(NOTHING_LEFT)
+        )
+        for place in range(min(state.trouble_count - self.trouble_count, _MOST_TROUBLES)):
+            self._hear(("trouble", place), trouble)
+        if state.busy_count != self.busy_count:
+            self._hear("busy", _BUSY_THERE)
+        self.trouble_count, self.busy_count = state.trouble_count, state.busy_count
+
+    def _hear(self, ticket: Hashable, error: SmsError | None) -> None:
+        self.pulse.began(ticket)
+        self.pulse.ended(ticket, error)
 
     # Storing
 
@@ -128,18 +199,26 @@ class Outgoing:
         for result in self.results:
             self._land(result)
         self.results = []
+        self.pulse.tell()
 
     def _result(self, settled: Settled) -> Result:
         batch = settled.ticket
         if not isinstance(batch, Claimed):
             raise TypeError("a ticket that is none of ours")
         is_busy = self.line.state.busy_since is not None
+        unsent = [*settled.unsent, *self.flights[batch.id].kept_back]
+        is_unsent = len(unsent) == len(batch.recipients)
+        if is_unsent:
+            self.pulse.forgotten(batch.id)
+        else:
+            error = None if settled.answers else Unanswered(UNKNOWN_FATE)
+            self.pulse.ended(batch.id, error, submitted=len(settled.answers), seconds=settled.seconds)
         return Result(
             batch,
             answers=settled.answers,
             parts=settled.parts,
-            unsent=settled.unsent,
-            is_unsent=len(settled.unsent) == len(batch.recipients),
+            unsent=unsent,
+            is_unsent=is_unsent,
             retry_seconds=_RETRY_SECONDS if is_busy else 0.0,
         )
 
@@ -162,12 +241,12 @@ class Outgoing:
                 del known[ref]
 
 
-def _submission(batch: Claimed) -> Submission:
+def _submission(batch: Claimed, most: int | None) -> Submission:
     return Submission(
         line_number=batch.line_number,
         body=batch.body,
         is_unicode=batch.is_unicode,
-        envelopes=[Envelope(recipient.message_id, recipient.number) for recipient in batch.recipients],
+        envelopes=[Envelope(recipient.message_id, recipient.number) for recipient in batch.recipients[:most]],
         joined_units=batch.joined_units,
         reference=batch.id,
     )

@@ -26,6 +26,7 @@ class Access:
     timeout_seconds: float = 30.0
     concurrency: int = 8
     settings: Mapping[str, object] = field(default_factory=dict)
+    per_second: float | None = None  # of the gateway as a whole; whoever asks request by request is held to it outside
 
 
 class Envelope(NamedTuple):
@@ -212,6 +213,7 @@ class Settled(NamedTuple):
     answers: dict[int, Answer]
     parts: list[PartRef]
     unsent: list[int]  # message ids that certainly never left
+    seconds: float = 0.0  # how long the operator took to answer the last of it
 
 
 class Receipt(NamedTuple):
@@ -255,6 +257,7 @@ class LineState:
     trouble: SmsError | None = None  # why it is not bound, or may not send
     trouble_count: int = 0
     busy_since: float | None = None  # by the monotonic clock: since when the operator takes nothing
+    busy_count: int = 0  # how often it said so
     learnt: Mapping[str, object] = field(default_factory=dict)  # settings it has found out by itself
 
 
@@ -298,6 +301,10 @@ class Line(Protocol):
     @property
     def is_ready(self) -> bool:
         """Whether something submitted now would be sent now."""
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long messages have been waiting for answers, while not one came."""
 
     @property
     def window(self) -> int:

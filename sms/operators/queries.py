@@ -138,7 +138,14 @@ def any_adapter(way: GatewayWay, seal_key: str) -> Adapter:
     Raises CannotUnseal, Unreachable for an unusable address, or NotFound when its adapter is gone.
     """
     credentials = unseal(way.credentials_sealed, seal_key=seal_key)
-    access = Access(way.base_url, credentials, way.timeout_seconds, way.concurrency, settings=way.settings)
+    access = Access(
+        way.base_url,
+        credentials,
+        way.timeout_seconds,
+        way.concurrency,
+        settings=way.settings,
+        per_second=way.per_second,
+    )
     return build(way.adapter, access)
 
 

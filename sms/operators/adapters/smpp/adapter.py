@@ -158,6 +158,8 @@ class Smpp:
     def __init__(self, access: Access) -> None:
         self._own = dict[str, Any](checked_settings(FIELDS, access.settings))
         self._binds = _bind_settings(access, self._own)
+        limits = [limit for limit in (self._own["per_second"], access.per_second) if limit]
+        self._per_second = min(limits, default=None)
         self._credit = {_status(word) for word in _words(self._own["credit_codes"])}
 
     def line(self) -> Line:
@@ -172,7 +174,7 @@ class Smpp:
             reader=Reader(errors={error.lstrip("0"): Outcome(outcome) for error, _, outcome in pairs}),
             reported=Reported(own["reports"]),
             id_style=IdStyle(own["id_style"]),
-            per_second=own["per_second"] or None,
+            per_second=self._per_second,
             tells_reference=own["own_reference"],
         )
 

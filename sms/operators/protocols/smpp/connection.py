@@ -5,6 +5,7 @@ lost, and its fate is unknown."""
 
 import asyncio
 import contextlib
+import math
 import ssl as tls
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -118,6 +119,9 @@ class Connection(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._is_paused = False
         self._is_over = False
+        self.silent_seconds = 0.0  # for so long submits have been waiting and not one was answered
+        self.answered_count = self.lost_count = 0
+        self._answered_at = -math.inf
 
     # Sending
 
@@ -134,6 +138,11 @@ class Connection(asyncio.Protocol):
     def room(self) -> int:
         """How many more submits the window takes."""
         return self._settings.window - len(self._flying) if self.can_submit else 0
+
+    @property
+    def has_worked(self) -> bool:
+        """Whether more submits were answered over it than were lost with it."""
+        return self.answered_count > self.lost_count
 
     @property
     def is_idle(self) -> bool:
@@ -212,6 +221,7 @@ class Connection(asyncio.Protocol):
             self._unbound.set_result(None)
         lost = [(parcel, position) for parcel, position, _ in self._flying.values()]
         self._flying.clear()
+        self.lost_count = len(lost)
         self._events.lost(lost)
         self._events.ended(self, reason)
 
@@ -227,6 +237,7 @@ class Connection(asyncio.Protocol):
         now = self._loop.time()
         settings = self._settings
         oldest = next(iter(self._flying.values()), None)
+        self.silent_seconds = now - max(oldest[2], self._answered_at) if oldest is not None else 0.0
         if oldest is not None and now - oldest[2] > settings.answer_seconds:
             return self.end("a submit was not answered in time")
         if self._check_at is not None and now - self._check_at > settings.check_seconds:
@@ -241,14 +252,16 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came; a stream that is not SMPP ends the link."""
-        self._heard_at = self._loop.time()
+        self._heard_at = now = self._loop.time()
         events, flying = self._events, self._flying
+        before = len(flying)
         try:
             for found in self._decoder.feed(data):
                 command, status, sequence, body = found
                 if command == _SUBMIT_RESP:
                     submit = flying.pop(sequence, None)
                     if submit is not None:
+                        submit[0].waited_seconds = now - submit[2]
                         events.answered(submit[0], submit[1], status, body)
                 elif command in {_DELIVER, _DATA}:
                     events.arrived((self, command, sequence), body)
@@ -256,6 +269,9 @@ class Connection(asyncio.Protocol):
                     self._take_other(found)
         except Malformed as error:
             return self.end(f"not SMPP: {error}")
+        if len(flying) < before and not self._is_over:
+            self.answered_count += before - len(flying)
+            self._answered_at, self.silent_seconds = now, 0.0
         events.has_news(self)
         return None
 

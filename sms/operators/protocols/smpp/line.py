@@ -81,6 +81,11 @@ class SmppLine:
         return self._link.is_ready
 
     @property
+    def silent_seconds(self) -> float:
+        """For how long messages have been waiting for answers, while not one came."""
+        return self._link.silent_seconds
+
+    @property
     def window(self) -> int:
         """How many messages may be unanswered at once, over all connections."""
         return self._window

@@ -43,6 +43,7 @@ NOT_BOUND = N_("The operator does not let us in at the moment (code %(code)s).")
 NO_CREDIT = N_("Our account at the operator has no credit left (code %(code)s).")
 LINK_ENDED = N_("The link to the operator ended: %(reason)s.")
 
+_AGAIN_SECONDS = 0.1  # after a link over which more was answered than was lost
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 15.0
 _QUIET_SECONDS = 5.0  # a link that ended sooner was none: the next pause is longer
 _MOST_UNREAD = 20_000  # arrivals that are not acknowledged yet, before nothing more is read
@@ -97,6 +98,12 @@ class Link(Events):
             and not self._pace.is_paused(time.monotonic())
         )
 
+    @property
+    def silent_seconds(self) -> float:
+        """For how long submits have been waiting for answers, while not one came over any link."""
+        waiting = [connection.silent_seconds for connection in list(self._connections) if not connection.is_idle]
+        return min(waiting, default=0.0)
+
     def allow(self, until: float) -> None:
         """Send nothing after this moment of the monotonic clock."""
         self._allowed_until = until
@@ -130,29 +137,32 @@ class Link(Events):
         pause = _FIRST_PAUSE_SECONDS
         while not self._is_stopping:
             began = time.monotonic()
+            has_worked = False
             try:
-                await self._serve(await open_connection(self._settings, kind, self))
+                has_worked = await self._serve(await open_connection(self._settings, kind, self))
             except (OSError, TimeoutError, UnicodeError) as error:
                 trouble = trouble_of(error)
                 self._note(trouble)
                 if isinstance(trouble, BadCredentials):
                     return
-            pause = (
-                _FIRST_PAUSE_SECONDS
-                if time.monotonic() - began > _QUIET_SECONDS
-                else min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            )
+            if has_worked:
+                pause = _AGAIN_SECONDS
+            elif time.monotonic() - began > _QUIET_SECONDS:
+                pause = _FIRST_PAUSE_SECONDS
+            else:
+                pause = min(max(pause, _FIRST_PAUSE_SECONDS) * 2, _LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _serve(self, connection: Connection) -> bool:
         if self._is_stopping or not connection.is_bound:
-            return
+            return False
         over = self._connections[connection] = asyncio.Event()
         self._count()
         self.state.trouble = None
         self._pump()
         self._wake()
         await over.wait()
+        return connection.has_worked
 
     def ended(self, connection: Connection, reason: str) -> None:
         """Note it; its keeper binds again."""
@@ -162,7 +172,8 @@ class Link(Events):
             over.set()
             if not self._is_stopping:
                 log.warning("link ended: %s", reason)
-                self._note(Unreachable(LINK_ENDED, reason=reason))
+                if not connection.has_worked:  # one that has is back in a moment, or does not come back, which counts
+                    self._note(Unreachable(LINK_ENDED, reason=reason))
 
     def _count(self) -> None:
         self.state.bound_count = len(self._connections)
@@ -209,6 +220,7 @@ class Link(Events):
         if verdict.word is Word.BUSY:
             self._pace.busy(now, verdict.pause_seconds)
             self.state.busy_since = self.state.busy_since or now
+            self.state.busy_count += 1
             return
         self._allowed_until = 0.0  # nothing more goes out
         code = code_of(status)

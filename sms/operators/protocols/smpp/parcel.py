@@ -58,6 +58,7 @@ class Parcel:
         self._answers: dict[int, Answer] = {}
         self._part_refs: list[PartRef] = []
         self._unsent: list[int] = []
+        self.waited_seconds = 0.0  # of the last answer
 
     @property
     def is_settled(self) -> bool:
@@ -141,7 +142,7 @@ class Parcel:
 
     def settled(self) -> Settled:
         """What became of it."""
-        return Settled(self._ticket, self._answers, self._part_refs, self._unsent)
+        return Settled(self._ticket, self._answers, self._part_refs, self._unsent, self.waited_seconds)
 
     # Texts in parts
 
