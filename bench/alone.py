@@ -8,10 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app import create_app
-from bench import export, lists, memory, pages, pushed, refunds, reports, send, single
+from bench import bound, export, lists, memory, pages, pushed, refunds, reports, send, single
 from bench.figures import Figure
 
 MEASURE: dict[str, Callable[[int], list[Figure]]] = {
+    "bound": bound.measure,
     "send": send.measure,
     "lists": lists.measure,
     "reports": reports.measure,

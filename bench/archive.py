@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import psycopg
 
-from bench.shop import BODY, COST_MRIAL, OPERATOR_CODE, PRICE_MRIAL, Shop
+from bench.shop import BODY, COST_MRIAL, PRICE_MRIAL, Shop
 from sms.core import clock
 from sms.core.config import settings
 from sms.core.db import transaction
@@ -186,7 +186,7 @@ def write(shop: Shop, planned: Sequence[Planned], *, stage: Stage, lane: int = 0
         "user": shop.user_id,
         "line": shop.line_id,
         "gateway": shop.gateway_id,
-        "operator": OPERATOR_CODE,
+        "operator": shop.operator_code,
         "body": BODY,
         "price": PRICE_MRIAL,
         "cost": COST_MRIAL,

@@ -20,6 +20,7 @@ class Family:
 
 
 FAMILIES = (
+    Family("bound", ("P1",), rows=500_000, quick_rows=1_000, is_compared=True),
     Family("send", ("P2", "P11"), rows=200_000, quick_rows=300, is_compared=True),
     Family("lists", ("P3", "P4"), rows=1_000_000, quick_rows=1_000),
     Family("reports", ("P5",), rows=1_000_000, quick_rows=2_000, is_compared=True),

@@ -39,6 +39,7 @@ def panel() -> ThrowAwayPanel:
             "VAR_DIR": str(chosen.var_dir),
             "QUEUE_PREFIX": chosen.queue_prefix,
             "SIMULATOR_URL": f"http://127.0.0.1:{free_port()}",
+            "SIMULATOR_SMPP_URL": f"smpp://127.0.0.1:{free_port()}",
             "PORT": str(port),
             "PUBLIC_URL": f"http://127.0.0.1:{port}",
             "LOG_LEVEL": "WARNING",

@@ -1,7 +1,8 @@
 """A customer with money and a line whose gateway leads to the simulator: what every measurement sends from."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from io import BytesIO
 
 from sms.accounts.operations import create_account
@@ -18,16 +19,50 @@ PASSWORD = "a bench needs no secrets"  # noqa: S105 - of a database that is thro
 PRICE_MRIAL, COST_MRIAL = 1_390_000, 1_050_000
 BODY = "فروش ویژه پاییزه آغاز شد؛ تا پایان هفته منتظر شما هستیم. لغو ۱۱"
 MONEY_MRIAL = 10**15
-OPERATOR_CODE = "3000"  # of the simulator: answers after 20 ms
-CREDENTIALS = {"username": "payamgah", "domain": "sample", "password": "sample-3000"}
 _HEADS = (98912, 98935, 98921)  # three networks
 _LASTS = (*range(36), *range(90, 94))  # of forty numbers the simulator blocks four and delivers the rest
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How one simulated operator is reached; `code` is its name there."""
+
+    code: str
+    adapter: str
+    url: str
+    credentials: Mapping[str, str]
+    batch_size: int
+    own: Mapping[str, object] = field(default_factory=dict)  # settings of the adapter
+
+
+def magfa(simulator_url: str = "http://127.0.0.1:9") -> Way:
+    """Over HTTP, answered after 20 ms; without an address, nowhere."""
+    return Way(
+        code="3000",
+        adapter="magfa",
+        url=f"{simulator_url}/3000/api/http/sms/v2/",
+        credentials={"username": "payamgah", "domain": "sample", "password": "sample-3000"},
+        batch_size=100,
+    )
+
+
+def smpp(simulator_url: str, *, window: int = 500) -> Way:
+    """Over one bind, answered after 2 ms unless told otherwise."""
+    return Way(
+        code="1000",
+        adapter="smpp",
+        url=simulator_url,
+        credentials={"username": "payamgah", "password": "smpp1000"},
+        batch_size=500,
+        own={"window": window, "id_style": "exact", "error_outcomes": "027=blocked 016=not_in_network"},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """Ids of the customer, of its line, and of customers beside it."""
+    """Ids of the customer, of its line, and of customers beside it; `operator_code` is the simulator's."""
 
+    operator_code: str
     account_id: int
     user_id: int
     wallet_id: int
@@ -37,8 +72,9 @@ class Shop:
     other_account_ids: tuple[int, ...]
 
 
-def open_shop(*, simulator_url: str = "http://127.0.0.1:9", others: int = 0) -> Shop:
-    """A customer with money and a line, and `others` more customers."""
+def open_shop(way: Way | None = None, *, others: int = 0) -> Shop:
+    """A customer with money and a line that leads `way`, and `others` more customers."""
+    way = way or magfa()
     with transaction():
         root_id = scalar(
             "INSERT INTO accounts_account (path, kind, name, created_at) VALUES ('1.', 'installation', 'bench', :at)"
@@ -49,18 +85,19 @@ def open_shop(*, simulator_url: str = "http://127.0.0.1:9", others: int = 0) -> 
         operator_id = scalar(
             "INSERT INTO operators_operator (code, name_fa, name_en, created_at) VALUES (:code, :code, :code, :at)"
             " RETURNING id",
-            code=OPERATOR_CODE,
+            code=way.code,
             at=clock.now(),
         )
-        gateway_id = _gateway(operator_id, simulator_url)
+        gateway_id = _gateway(operator_id, way)
         _prices(operator_id)
         return Shop(
+            operator_code=way.code,
             account_id=account_id,
             user_id=user_id,
             wallet_id=customer_wallet_id(account_id=account_id, at=clock.now()),
             operator_id=operator_id,
             gateway_id=gateway_id,
-            line_id=_line(operator_id, gateway_id),
+            line_id=_line(operator_id, gateway_id, way),
             other_account_ids=tuple(other for other, _ in more),
         )
 
@@ -89,29 +126,33 @@ def _customer(root_id: int, number: int) -> tuple[int, int]:
     return account_id, user_id
 
 
-def _gateway(operator_id: int, simulator_url: str) -> int:
+def _gateway(operator_id: int, way: Way) -> int:
     return int(
         scalar(
             """INSERT INTO operators_gateway (operator_id, name, adapter, base_url, credentials_sealed, batch_size,
                    concurrency, timeout_seconds, slowest_accept_seconds, lease_seconds, polling_plan_seconds,
-                   report_horizon_seconds, lookup_after_seconds, created_at)
-               VALUES (:operator_id, 'bench', 'magfa', :url, :sealed, 100, 16, 30, 5, 60, '{1, 2, 4, 8, 16}', 600, 5,
-                   :at) RETURNING id""",
+                   report_horizon_seconds, lookup_after_seconds, settings, created_at)
+               VALUES (:operator_id, 'bench', :adapter, :url, :sealed, :batch_size, 16, 30, 5, 60, '{1, 2, 4, 8, 16}',
+                   600, 5, CAST(:own AS jsonb), :at) RETURNING id""",
             operator_id=operator_id,
-            url=f"{simulator_url}/{OPERATOR_CODE}/api/http/sms/v2/",
-            sealed=seal(CREDENTIALS, seal_key=settings().seal_key),
+            adapter=way.adapter,
+            url=way.url,
+            sealed=seal(way.credentials, seal_key=settings().seal_key),
+            batch_size=way.batch_size,
+            own=json.dumps(dict(way.own)),
             at=clock.now(),
         )
     )
 
 
-def _line(operator_id: int, gateway_id: int) -> int:
+def _line(operator_id: int, gateway_id: int, way: Way) -> int:
     return int(
         scalar(
             "INSERT INTO lines_line (operator_id, gateway_id, number, kind, created_at)"
-            " VALUES (:operator_id, :gateway_id, '3000505', 'public', :at) RETURNING id",
+            " VALUES (:operator_id, :gateway_id, :number, 'public', :at) RETURNING id",
             operator_id=operator_id,
             gateway_id=gateway_id,
+            number=f"{way.code}505",
             at=clock.now(),
         )
     )

@@ -8,7 +8,7 @@ from flask import current_app
 from bench.checks import verify
 from bench.figures import Figure, percentile
 from bench.running import gateway_queues, panel, simulator, started, wait_for, wait_for_workers
-from bench.shop import OPERATOR_CODE, draft, open_shop
+from bench.shop import draft, magfa, open_shop
 from bench.visits import Reader
 from sms.core.db import release, rows, scalar
 
@@ -26,7 +26,7 @@ class _Pressed:
 def measure(size: int) -> list[Figure]:
     """Confirm `size` single messages one after another."""
     programs = panel()
-    shop = open_shop(simulator_url=programs.settings["SIMULATOR_URL"])
+    shop = open_shop(magfa(programs.settings["SIMULATOR_URL"]))
     reader = Reader(current_app._get_current_object())  # type: ignore[attr-defined]
     drafts = [draft(shop, 1) for _ in range(size + 1)]
     pressed: dict[int, _Pressed] = {}
@@ -39,7 +39,7 @@ def measure(size: int) -> list[Figure]:
             campaign_id = reader.confirm(draft_id)
             pressed[campaign_id] = _Pressed(at, time.time())
         wait_for(lambda: _submitted() == size + 1, what="the last submission")
-        truth = simulator(programs, f"/truth?operator={OPERATOR_CODE}&limit={size + 2}")[OPERATOR_CODE]
+        truth = simulator(programs, f"/truth?operator={shop.operator_code}&limit={size + 2}")[shop.operator_code]
     if len(truth) != size + 1:
         raise AssertionError(f"the simulator got {len(truth)} of {size + 1}")
     verify()
