@@ -57,6 +57,7 @@ class Binding:
     arrivals_at: float = -1e9
     beat_at: float = -1e9
     trouble_count: int = 0
+    has_news: bool = False  # the line rang, and nobody has seen yet that nothing more came
 
     def run(self) -> None:
         """Work until stopped. A database that is away is waited for: nothing is forgotten meanwhile, and when it stays
@@ -95,7 +96,8 @@ class Binding:
             self._renew(now)
         self.outgoing.claim()
         if not self.outgoing.is_hungry:
-            self.line.wake.wait(_ARRIVALS_SECONDS if self.outgoing.flights or self.incoming.held else _RENEW_SECONDS)
+            is_busy = self.has_news or self.outgoing.flights or self.incoming.held
+            self.has_news |= self.line.wake.wait(_ARRIVALS_SECONDS if is_busy else _RENEW_SECONDS)
             self.line.wake.clear()
             time.sleep(_GATHER_SECONDS if self.outgoing.flights else 0)
         self.outgoing.store()
@@ -103,7 +105,7 @@ class Binding:
             self._take_arrivals()
 
     def _take_arrivals(self) -> None:
-        self.incoming.take(is_quiet=self.is_stopped or not self.outgoing.flights)
+        self.has_news = self.incoming.take(is_quiet=self.is_stopped or not self.outgoing.flights)
         self.incoming.look_again()
         self.arrivals_at = time.monotonic()
 

@@ -33,8 +33,9 @@ class Incoming:
     looked_again_at: float = -1e9
     looked_rarely_at: float = -1e9
 
-    def take(self, *, is_quiet: bool) -> None:
-        """Commit what came and acknowledge it; nothing is under way when it `is_quiet`, so no answer is waited for."""
+    def take(self, *, is_quiet: bool) -> bool:
+        """Commit what came and acknowledge it; returns whether anything had come. Nothing is under way when it
+        `is_quiet`, so no answer is waited for."""
         now = time.monotonic()
         arrived = self.line.arrivals()
         self.held.extend((now, receipt) for receipt in arrived.receipts)
@@ -45,6 +46,7 @@ class Incoming:
         if ready or self.handles:
             self._commit(ready, now)
             self.held = waiting
+        return bool(arrived.receipts or arrived.handles)
 
     def _commit(self, ready: list[Receipt], now: float) -> None:
         at = clock.now()
