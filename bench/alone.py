@@ -8,11 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app import create_app
-from bench import bound, export, lists, memory, pages, pushed, refunds, reports, send, single
+from bench import bound, export, grown, link, lists, meanwhile, memory, pages, pushed, refunds, reports, send, single
 from bench.figures import Figure
 
 MEASURE: dict[str, Callable[[int], list[Figure]]] = {
     "bound": bound.measure,
+    "meanwhile": meanwhile.measure,
+    "grown": grown.measure,
+    "link": link.measure,
     "send": send.measure,
     "lists": lists.measure,
     "reports": reports.measure,

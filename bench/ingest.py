@@ -157,8 +157,9 @@ def main(path: str, rows: str) -> None:
 
 def _shop(rows: int) -> Shop:
     known = row(
-        "SELECT u.account_id, u.id AS user_id, l.id AS line_id, l.gateway_id, l.operator_id FROM accounts_user u"
-        " CROSS JOIN lines_line l WHERE u.username = :name LIMIT 1",
+        "SELECT u.account_id, u.id AS user_id, l.id AS line_id, l.gateway_id, l.operator_id, o.code"
+        " FROM accounts_user u CROSS JOIN lines_line l JOIN operators_operator o ON o.id = l.operator_id"
+        " WHERE u.username = :name LIMIT 1",
         name=USERNAME,
     )
     if known is not None:
@@ -166,13 +167,14 @@ def _shop(rows: int) -> Shop:
             "SELECT id FROM ledger_wallet WHERE account_id = :id AND kind = 'customer'", id=known.account_id
         )
         return Shop(
+            operator_code=known.code,
             account_id=known.account_id,
             user_id=known.user_id,
             wallet_id=wallet_id,
             operator_id=known.operator_id,
             gateway_id=known.gateway_id,
             line_id=known.line_id,
-            other_account_ids=(),
+            others=(),
         )
     shop = open_shop()
     with transaction():

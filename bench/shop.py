@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 
 from sms.accounts.operations import create_account
@@ -53,7 +53,7 @@ def smpp(simulator_url: str, *, window: int = 500) -> Way:
         adapter="smpp",
         url=simulator_url,
         credentials={"username": "payamgah", "password": "smpp1000"},
-        batch_size=500,
+        batch_size=min(500, window),
         own={"window": window, "id_style": "exact", "error_outcomes": "027=blocked 016=not_in_network"},
     )
 
@@ -69,7 +69,17 @@ class Shop:
     operator_id: int
     gateway_id: int
     line_id: int
-    other_account_ids: tuple[int, ...]
+    others: tuple[tuple[int, int], ...]  # account and user
+
+    @property
+    def other_account_ids(self) -> tuple[int, ...]:
+        """The accounts of the customers beside it."""
+        return tuple(account_id for account_id, _ in self.others)
+
+    def as_other(self, place: int) -> "Shop":
+        """The same line, used by a customer beside it."""
+        account_id, user_id = self.others[place]
+        return replace(self, account_id=account_id, user_id=user_id, wallet_id=0)
 
 
 def open_shop(way: Way | None = None, *, others: int = 0) -> Shop:
@@ -98,7 +108,7 @@ def open_shop(way: Way | None = None, *, others: int = 0) -> Shop:
             operator_id=operator_id,
             gateway_id=gateway_id,
             line_id=_line(operator_id, gateway_id, way),
-            other_account_ids=tuple(other for other, _ in more),
+            others=tuple(more),
         )
 
 
@@ -175,17 +185,17 @@ def _prices(operator_id: int) -> None:
     )
 
 
-def recipients(size: int) -> Iterator[int]:
-    """Different numbers of three networks; the simulator blocks one in ten of them."""
+def recipients(size: int, *, skip: int = 0) -> Iterator[int]:
+    """Different numbers of three networks, all but the first `skip`; the simulator blocks one in ten of them."""
     lasts = len(_LASTS)
-    for place in range(size):
+    for place in range(skip, skip + size):
         group = place // lasts
         yield _HEADS[group % 3] * 10**7 + group // 3 * 100 + _LASTS[place % lasts]
 
 
-def draft(shop: Shop, size: int) -> int:
-    """A draft whose list of `size` recipients has been read."""
-    listed = BytesIO("\n".join(f"0{number - 98 * 10**10}" for number in recipients(size)).encode())
+def draft(shop: Shop, size: int, *, skip: int = 0) -> int:
+    """A draft whose list of `size` recipients, all but the first `skip`, has been read."""
+    listed = BytesIO("\n".join(f"0{number - 98 * 10**10}" for number in recipients(size, skip=skip)).encode())
     with transaction():
         draft_id = draft_from_file(
             account_id=shop.account_id,

@@ -12,7 +12,7 @@ from deploy.throwaway import ThrowAwayPanel
 from sms.core.db import release, row, scalar
 
 PROGRAMS = ("simulator", "tick", "worker")
-_ENDED = "closed_at IS NOT NULL AND refund_due_count = 0 AND refunded_count = (counts->>'blocked')::int"
+ENDED = "closed_at IS NOT NULL AND refund_due_count = 0 AND refunded_count = (counts->>'blocked')::int"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _watched(pids: Mapping[str, int], shop: Shop, draft_id: int, size: int) -> S
         accept_peak = peak_megabytes("self")
         wait_for(lambda: campaign_is(campaign_id, "submitted_at IS NOT NULL"), what="the last submission")
         submitted = time.perf_counter() - started_at
-        wait_for(lambda: campaign_is(campaign_id, _ENDED), what="the campaign's end")
+        wait_for(lambda: campaign_is(campaign_id, ENDED), what="the campaign's end")
         closed = time.perf_counter() - started_at
     return Sent(
         rows=size,
