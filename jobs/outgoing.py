@@ -81,8 +81,8 @@ class Outgoing:
     @property
     def _room(self) -> int:
         batch_size = self.gateway.batch_size
-        wanted = self.line.window + int(self.rate * _SECONDS_IN_HAND)
-        return max(batch_size, min(wanted, self.pulse.hands * batch_size)) - self.in_hand
+        behind = max(batch_size, int(self.rate * _SECONDS_IN_HAND))  # the window, ready to fill it
+        return max(batch_size, min(self.line.window + behind, self.pulse.hands * batch_size)) - self.in_hand
 
     def measure(self, seconds: float) -> None:
         """Note how fast it went since this was last called."""

@@ -29,9 +29,11 @@ _INVALID_COMMAND = 0x03
 _BAD_PASSWORD, _BAD_SYSTEM_ID = 0x0E, 0x0F
 _LAST_SEQUENCE = 0x7FFFFFFF
 _LOOK_SECONDS = 0.5
+_REFILL = 50  # answers; with a whole window at once, operator and we would take turns working
 _SUBMIT_RESP, _DELIVER, _DATA, _NACK = (
     int(command) for command in (Command.SUBMIT_SM_RESP, Command.DELIVER_SM, Command.DATA_SM, Command.GENERIC_NACK)
 )
+_ANSWERS = frozenset({_SUBMIT_RESP, _NACK})  # a nack whose number we do not know: nobody can tell which it is about
 Handle = tuple["Connection", int, int]  # an arrival to acknowledge: connection, command, sequence
 
 
@@ -254,35 +256,35 @@ class Connection(asyncio.Protocol):
         """Read what came; a stream that is not SMPP ends the link."""
         self._heard_at = now = self._loop.time()
         events, flying = self._events, self._flying
-        before = len(flying)
+        answered = 0
         try:
             for found in self._decoder.feed(data):
                 command, status, sequence, body = found
-                if command == _SUBMIT_RESP:
+                if command in _ANSWERS:
                     submit = flying.pop(sequence, None)
                     if submit is not None:
+                        if command == _NACK:  # it could not read the PDU: not accepted
+                            status, body = status or SYSTEM_ERROR, b""
                         submit[0].waited_seconds = now - submit[2]
                         events.answered(submit[0], submit[1], status, body)
+                        answered += 1
+                        if not answered % _REFILL:
+                            events.has_news(self)
                 elif command in {_DELIVER, _DATA}:
                     events.arrived((self, command, sequence), body)
                 else:
                     self._take_other(found)
         except Malformed as error:
             return self.end(f"not SMPP: {error}")
-        if len(flying) < before and not self._is_over:
-            self.answered_count += before - len(flying)
+        if answered and not self._is_over:
+            self.answered_count += answered
             self._answered_at, self.silent_seconds = now, 0.0
         events.has_news(self)
         return None
 
     def _take_other(self, found: Pdu) -> None:
         command, status, sequence, _body = found
-        if command == _NACK:
-            # The operator could not read a PDU: it was not accepted. Without a number we know, nobody can tell which.
-            submit = self._flying.pop(sequence, None)
-            if submit is not None:
-                self._events.answered(submit[0], submit[1], status or SYSTEM_ERROR, b"")
-        elif command == Command.ENQUIRE_LINK:
+        if command == Command.ENQUIRE_LINK:
             self._write(pdu(Command.ENQUIRE_LINK_RESP, sequence))
         elif command == Command.ENQUIRE_LINK_RESP:
             self._check_at = None
