@@ -1,6 +1,7 @@
 """Staff pages of accounts, users and the audit."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
@@ -25,7 +26,7 @@ from sms.core.db import transaction
 from sms.core.errors import Refusal, SmsError
 from sms.core.text import N_
 from sms.core.web import nav
-from sms.core.web.filters import money_text
+from sms.core.web.filters import moment_text, money_text
 from sms.core.web.forms import refuse
 from sms.core.web.guards import require
 from sms.core.web.htmx import redirect_to, render_page
@@ -39,7 +40,11 @@ _DETAIL_LABELS = {
     "alias": N_("Name"),
     "amount_mrial": N_("Amount"),
     "before_mrial": N_("Before"),
+    "cause": N_("Cause"),
     "cost_mrial": N_("Cost"),
+    "count": N_("Messages"),
+    "difference_mrial": N_("Price difference"),
+    "from_line": N_("From line"),
     "full_name": N_("Full name"),
     "kind": N_("Kind"),
     "language": N_("Language"),
@@ -50,8 +55,17 @@ _DETAIL_LABELS = {
     "price_mrial": N_("Price"),
     "reason": N_("Reason"),
     "role": N_("Role"),
+    "scheduled_at": N_("Begins at"),
+    "to_line": N_("To line"),
+    "until_at": N_("Holds until"),
 }
-_VALUE_LABELS = KIND_LABELS | ROLE_LABELS | UNIT_LABELS | LANGUAGE_LABELS
+_MOMENTS = frozenset({"scheduled_at", "until_at"})
+_REASON_LABELS = {
+    "by_hand": N_("by hand"),
+    "gateway_down": N_("its gateway was down"),
+    "out_of_hours": N_("its line had closed"),
+}
+_VALUE_LABELS = KIND_LABELS | ROLE_LABELS | UNIT_LABELS | LANGUAGE_LABELS | _REASON_LABELS
 _LONGEST_DETAIL = 300
 
 nav.add(
@@ -286,6 +300,8 @@ def _value(name: str, value: object) -> str:
         return _("Yes") if value else _("No")
     if name.endswith("_mrial") and isinstance(value, int):
         return money_text(value)
+    if name in _MOMENTS and isinstance(value, str):
+        return moment_text(datetime.fromisoformat(value))
     text = "" if value is None else str(value)
     return _(_VALUE_LABELS[text]) if text in _VALUE_LABELS else text[:_LONGEST_DETAIL]
 

@@ -1,5 +1,6 @@
 """Sends held back and let go: pause, resume, cancel, schedule, the hours and rates of lines, and whose turn it is."""
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from sms.outbox.operations.accept import accept_draft
 from sms.outbox.operations.sweep import sweep
 from sms.outbox.queries.messages import MessageFilter, messages, progress_of
 from sms.outbox.rules import OutOfHours, Terms
-from tests.factories import AT, Shop, make_account, make_campaign, make_shop
+from tests.factories import AT, Shop, make_account, make_campaign, make_line, make_shop
 from tests.outbox.conftest import Steps, balance
 from tests.outbox.visits import numbers
 
@@ -160,13 +161,14 @@ def test_each_of_them_is_in_the_audit(shop: Shop) -> None:
     act(control.pause, campaign_id, shop)
     act(control.resume, campaign_id, shop)
     act(control.schedule, campaign_id, shop, scheduled_at=LATER)
+    act(campaigns.cancel, campaign_id, shop)
     found = row(
         "SELECT array_agg(action ORDER BY id) AS actions, min(actor_id) AS actor FROM accounts_audit"
         " WHERE subject = :s",
         s=f"campaign:{campaign_id}",
     )
     assert found is not None
-    assert found.actions == ["campaign.paused", "campaign.resumed", "campaign.scheduled"]
+    assert found.actions == ["campaign.paused", "campaign.resumed", "campaign.scheduled", "campaign.cancelled"]
     assert found.actor == shop.user_id
 
 
@@ -310,6 +312,21 @@ def test_the_rest_of_who_does_not_want_to_wait_is_cancelled_when_the_line_closes
     steps.verify()
 
 
+def test_who_does_not_want_to_wait_is_not_let_go_on_into_closed_hours(shop: Shop, steps: Steps) -> None:
+    hours("08:00", "22:00")
+    refuse = Terms(out_of_hours=OutOfHours.REFUSE)
+    campaign_id = accepted(shop, 150, at=tehran("21:00"), terms=refuse)
+    batches = steps.mark(claimed(shop, at=tehran("21:30"), most=1))
+    act(control.pause, campaign_id, shop, at=tehran("21:30"))
+    steps.record(batches, is_unsent=True)
+
+    swept(tehran("22:30"))
+    assert scalar("SELECT count(*) FROM outbox_batch WHERE state = 'cancelled'") == 0, "a pause outlasts the hours"
+    with pytest.raises(Refusal, match="it sends from 08:00 to 22:00"):
+        act(control.resume, campaign_id, shop, at=tehran("22:30"))
+    assert act(control.resume, campaign_id, shop, at=tehran("08:00", day=25)) == 150
+
+
 # Rate
 
 
@@ -345,6 +362,23 @@ def test_a_line_without_a_rate_waits_for_nothing(shop: Shop) -> None:
     assert wait_of(shop) is None
     assert len(claimed(shop, at=AT)) == 10
     assert scalar("SELECT count(*) FROM outbox_line_pace") == 0
+
+
+def test_a_line_with_a_rate_keeps_nobody_waiting_and_waits_for_nobody(app: Flask, shop: Shop) -> None:
+    """Its rate is above what the gateway takes: so it would always have enough to fill a claim."""
+    make_campaign(shop, size=400, batch_size=1)
+    hours(None, None, per_second=100)
+    rival = on_another_line(shop)
+    single, many = accepted(rival, 1), make_campaign(rival, size=400, batch_size=1)
+    assert [batch.campaign_id for batch in claimed(shop, at=AT, most=1)] == [single]
+    found = [batch.campaign_id for batch in claimed(shop, at=AT, most=10)]
+    assert 4 <= found.count(many) <= 6
+
+
+def on_another_line(shop: Shop) -> Shop:
+    """Another customer of the same gateway, on a line without a rate."""
+    line_id = make_line(operator_id=shop.operator_id, gateway_id=shop.gateway_id)
+    return replace(make_shop_at(shop), line_id=line_id)
 
 
 # Whose turn it is

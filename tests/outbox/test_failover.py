@@ -10,11 +10,11 @@ from flask import Flask
 
 from sms.contacts.operations import opt_out
 from sms.core.db import execute, row, rows, scalar, transaction
-from sms.core.errors import Refusal, SmsError
+from sms.core.errors import NotFound, Refusal, SmsError
 from sms.ledger.rules import InsufficientBalance
 from sms.outbox.operations import control, failover, unknown
 from sms.outbox.rules import PlanLine
-from tests.factories import AT, Shop, make_campaign, make_gateway, make_line, make_shop, make_tariff
+from tests.factories import AT, Shop, make_account, make_campaign, make_gateway, make_line, make_shop, make_tariff
 from tests.outbox.conftest import Steps, balance
 
 DEAR, SAME, CHEAP = 1_500_000, 1_000_000, 700_000
@@ -75,7 +75,7 @@ def switched(shop: Shop, campaign_id: int, to: Shop, *, agreed_mrial: int = 0) -
             campaign_id=campaign_id,
             account_id=shop.account_id,
             line_id=to.line_id,
-            agreed_mrial=agreed_mrial,
+            cap_mrial=held(campaign_id) + max(agreed_mrial, 0),
             user_id=shop.user_id,
             at=AT,
         )
@@ -169,6 +169,50 @@ def test_a_way_on_that_cannot_be_paid_is_told_and_not_tried_at_once_again(app: F
     assert json.loads(json.dumps(move.problem_params)) == {"missing_mrial": 5_000_000}
     assert move.message_count == 0
     Steps(shop).verify()
+
+
+def test_the_same_order_given_twice_moves_and_costs_once(shop: Shop, steps: Steps) -> None:
+    away = other(shop, price_mrial=DEAR)
+    campaign_id = make_campaign(shop, size=10, batch_size=5)
+    before = held(campaign_id)
+
+    def order() -> int:
+        with transaction():
+            return failover.switch_line(
+                campaign_id=campaign_id,
+                account_id=shop.account_id,
+                line_id=away.line_id,
+                cap_mrial=before + 10 * (DEAR - SAME),
+                user_id=shop.user_id,
+                at=AT,
+            )
+
+    assert (order(), order()) == (10, 0)
+    assert held(campaign_id) == 10 * DEAR
+    assert scalar("SELECT count(*) FROM outbox_move") == 1
+    steps.verify()
+
+
+def test_nobody_else_switches_a_send_and_nobody_over_a_line_that_is_not_his(shop: Shop, steps: Steps) -> None:
+    away = other(shop)
+    campaign_id = make_campaign(shop, size=5)
+    stranger_id, stranger, _ = make_account()
+    with pytest.raises(NotFound):
+        switched(replace(shop, account_id=stranger_id, user_id=stranger), campaign_id, away)
+    theirs = make_line(operator_id=away.operator_id, gateway_id=away.gateway_id, account_id=stranger_id)
+    with pytest.raises(Refusal, match="Choose a line"):
+        switched(shop, campaign_id, replace(away, line_id=theirs))
+    assert scalar("SELECT count(*) FROM outbox_move") == 0
+
+
+def test_who_does_not_want_to_wait_is_not_switched_to_a_closed_line(shop: Shop, steps: Steps) -> None:
+    away = other(shop)
+    campaign_id = make_campaign(shop, size=5)
+    with transaction():
+        execute("UPDATE outbox_campaign SET out_of_hours = 'refuse'")
+        execute("UPDATE lines_line SET opens_at = '01:00', closes_at = '02:00' WHERE id = :id", id=away.line_id)
+    with pytest.raises(Refusal, match="The line is closed"):
+        switched(shop, campaign_id, away)
 
 
 def test_what_is_on_its_way_or_of_unknown_fate_stays(shop: Shop, steps: Steps) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sms.accounts.operations import record
 from sms.core.db import execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.queue import GENERAL_QUEUE, Job, ring
@@ -127,16 +128,22 @@ def _release(campaign: Any, *, amount_mrial: int, released_before: int, at: date
     post([posting], at=at)
 
 
-def cancel(*, campaign_id: int, account_id: int, at: datetime) -> int:
+def cancel(*, campaign_id: int, account_id: int, user_id: int | None = None, reason: str = "", at: datetime) -> int:
     """Stop what is not sent yet, be it queued, paused or scheduled; returns how many messages that are. What is on the
-    wire stays where it is."""
+    wire stays where it is.
+
+    Raises NotFound, or Refusal when nothing waits any more.
+    """
+    waiting = (
+        "SELECT id FROM outbox_batch WHERE campaign_id = :id AND state IN ('queued', 'paused') ORDER BY id"
+        " FOR NO KEY UPDATE"
+    )
     if not scalar(
         "SELECT 1 FROM outbox_campaign WHERE id = :id AND account_id = :account", id=campaign_id, account=account_id
     ):
         raise NotFound(N_("There is no such campaign."))
     stopped = rows(
-        "UPDATE outbox_batch SET state = 'cancelled' WHERE campaign_id = :id AND state IN ('queued', 'paused')"
-        " RETURNING size",
+        f"UPDATE outbox_batch SET state = 'cancelled' WHERE id IN ({waiting}) RETURNING size",  # noqa: S608 - our own words
         id=campaign_id,
     )
     if not stopped:
@@ -146,8 +153,17 @@ def cancel(*, campaign_id: int, account_id: int, at: datetime) -> int:
         at=at,
         id=campaign_id,
     )
+    count = sum(int(batch.size) for batch in stopped)
+    record(
+        actor_id=user_id,
+        account_id=account_id,
+        action="campaign.cancelled",
+        subject=f"campaign:{campaign_id}",
+        details={"count": count} | ({"reason": reason} if reason else {}),
+        at=at,
+    )
     ring(Job.FINISH_CANCELLED, queue=GENERAL_QUEUE)
-    return sum(batch.size for batch in stopped)
+    return count
 
 
 def finish_cancelled(*, most: int, at: datetime) -> int:

@@ -1,6 +1,5 @@
 """Which batches go next through a gateway: whose turn it is, and what may not be sent just now."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,27 +10,50 @@ from sms.outbox.rules import Priority
 
 # Fair between accounts by turn, never of a paused send, nor from a line or an account that was switched off meanwhile.
 # A closed line holds back all but single texts of a service line.
-_USABLE = """gateway_id = :gateway_id AND is_active
-    AND CASE WHEN CAST(:line_id AS int) IS NULL THEN per_second IS NULL ELSE id = :line_id END"""
+_USABLE = "gateway_id = :gateway_id AND is_active"
 _CLOCK = "(coalesce(CAST(:at AS timestamptz), now()) AT TIME ZONE 'Asia/Tehran')::time"
 _OPEN = f"""(opens_at IS NULL OR CASE WHEN opens_at < closes_at THEN {_CLOCK} >= opens_at AND {_CLOCK} < closes_at
     ELSE {_CLOCK} >= opens_at OR {_CLOCK} < closes_at END)"""
-_CLAIM = f"""
-WITH picked AS (
-    SELECT id FROM outbox_batch
-    WHERE gateway_id = :gateway_id AND state = 'queued' AND not_before <= now()
+_MAY_GO = f"""gateway_id = :gateway_id AND state = 'queued' AND not_before <= now()
       AND coalesce(CAST(:epoch AS bigint) = (SELECT max(number) FROM core_epoch), true)
       AND (line_id IN (SELECT id FROM lines_line WHERE {_USABLE} AND {_OPEN}) OR (priority < :bulk
            AND line_id IN (SELECT id FROM lines_line WHERE {_USABLE} AND service_class = 'service')))
       AND campaign_id NOT IN (SELECT id FROM outbox_campaign WHERE paused_at IS NOT NULL)
-      AND account_id NOT IN (SELECT id FROM accounts_account WHERE state <> 'active')
-    ORDER BY priority, turn, id LIMIT :most FOR UPDATE SKIP LOCKED
-)
+      AND account_id NOT IN (SELECT id FROM accounts_account WHERE state <> 'active')"""  # noqa: S608 - our own words
+_FREE = "line_id NOT IN (SELECT id FROM lines_line WHERE gateway_id = :gateway_id AND per_second IS NOT NULL)"
+_IN_ORDER = "ORDER BY priority, turn, id"
+_TAKE = """
 UPDATE outbox_batch b
 SET state = 'submitting', attempt = attempt + 1, wire_at = NULL, epoch = (SELECT max(number) FROM core_epoch),
     lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
 FROM picked WHERE b.id = picked.id
 RETURNING b.id, b.campaign_id, b.line_id, b.attempt, b.epoch, b.first_id, b.last_id, b.size
+"""
+_CLAIM = f"""
+WITH picked AS (
+    SELECT id FROM outbox_batch WHERE {_MAY_GO} AND {_FREE} {_IN_ORDER} LIMIT :most FOR UPDATE SKIP LOCKED
+)
+{_TAKE}
+"""  # noqa: S608 - the words put in are our own
+
+# Where lines have a rate, each gives as many as it may; they and the others stand in one order, so that a line's rate
+# lets nobody go first.
+_CLAIM_PACED = f"""
+WITH candidates AS MATERIALIZED (
+    SELECT id FROM (
+        (SELECT id, priority, turn FROM outbox_batch WHERE {_MAY_GO} AND {_FREE} {_IN_ORDER} LIMIT :most)
+        UNION ALL
+        SELECT given.* FROM unnest(CAST(:lines AS int[]), CAST(:counts AS int[])) AS a (allowed_id, count)
+        CROSS JOIN LATERAL (
+            SELECT id, priority, turn FROM outbox_batch WHERE {_MAY_GO} AND line_id = a.allowed_id
+            {_IN_ORDER} LIMIT a.count
+        ) given
+    ) together {_IN_ORDER} LIMIT :most
+), picked AS (
+    SELECT id FROM outbox_batch WHERE id IN (SELECT id FROM candidates) AND state = 'queued'
+    {_IN_ORDER} FOR UPDATE SKIP LOCKED
+)
+{_TAKE}
 """  # noqa: S608 - the words put in are our own
 
 # The lines of a gateway with a rate of their own, and the size of the batch each sends next. A line is a bucket that
@@ -57,25 +79,25 @@ _FILLED = "SELECT extract(epoch FROM clock_timestamp() - free_at) FROM outbox_li
 
 def pick(*, gateway_id: int, most: int, lease_seconds: float, epoch: int | None, at: datetime | None) -> list[Any]:
     """Take up to `most` batches out of a gateway's queue, leased to the caller; rows as they stand then."""
-    asked = {"gateway_id": gateway_id, "lease_seconds": lease_seconds, "epoch": epoch, "at": at}
+    asked = {"gateway_id": gateway_id, "most": most, "lease_seconds": lease_seconds, "epoch": epoch, "at": at}
     asked |= {"bulk": int(Priority.BULK)}
-    picked: list[Any] = []
-    for line in rows(_PACED, gateway_id=gateway_id):
-        picked += _pick_paced(line, most - len(picked), asked)
-    if len(picked) < most:
-        picked += rows(_CLAIM, most=most - len(picked), line_id=None, **asked)
+    paced = rows(_PACED, gateway_id=gateway_id)
+    if not paced:
+        return list(rows(_CLAIM, **asked))
+    allowed = {line.id: count for line in paced if (count := _allowed(line))}
+    picked = list(rows(_CLAIM_PACED, lines=list(allowed), counts=list(allowed.values()), **asked))
+    for line in paced:
+        poured = sum(batch.size for batch in picked if batch.line_id == line.id)
+        if poured:
+            execute(_POUR, line_id=line.id, seconds=poured / line.per_second)
     return picked
 
 
-def _pick_paced(line: Row[Any], most: int, asked: Mapping[str, object]) -> list[Any]:
-    """As much as a line's rate lets go now: what is in its bucket; of a batch larger than that, one when it is full."""
+def _allowed(line: Row[Any]) -> int:
+    """How many batches a line's rate lets go now: what is in its bucket; of a batch larger than that, one when it is
+    full."""
     budget = float(scalar(_TAP, line_id=line.id)) * line.per_second
-    if most <= 0 or budget < line.least:
-        return []
-    most = min(most, max(1, int(budget) // line.size))
-    picked = list(rows(_CLAIM, most=most, line_id=line.id, **asked))
-    execute(_POUR, line_id=line.id, seconds=sum(batch.size for batch in picked) / line.per_second)
-    return picked
+    return 0 if budget < line.least else max(1, int(budget) // int(line.size))
 
 
 def seconds_to_next(*, gateway_id: int) -> float | None:

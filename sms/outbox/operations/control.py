@@ -53,7 +53,7 @@ ORDER BY c.scheduled_at LIMIT :most
 """
 _CLOSED = """
 SELECT c.id, c.account_id FROM outbox_campaign c
-WHERE c.out_of_hours = 'refuse' AND c.submitted_at IS NULL AND EXISTS (
+WHERE c.out_of_hours = 'refuse' AND c.submitted_at IS NULL AND c.paused_at IS NULL AND EXISTS (
     SELECT FROM outbox_batch b JOIN lines_line l ON l.id = b.line_id
     WHERE b.campaign_id = c.id AND b.state = 'queued' AND b.line_id = ANY(:closed)
       AND (b.priority = :bulk OR l.service_class <> 'service'))
@@ -118,13 +118,16 @@ def _is_under_way(campaign_id: int) -> bool:
 def resume(*, campaign_id: int, account_id: int, user_id: int | None, at: datetime) -> int:
     """Let a paused send go on, or wait for its scheduled moment again; returns how many messages it still has.
 
-    Raises NotFound, or Refusal when it is not paused.
+    Raises NotFound; Refusal when it is not paused, or when its line is closed and the customer does not want to wait.
     """
     held = _lock(campaign_id, account_id)
     if held.campaign.paused_at is None:
         raise Refusal(N_("This send is not paused."))
+    is_due = held.campaign.scheduled_at is None or held.campaign.scheduled_at <= at
+    if is_due:
+        _refuse_out_of_hours(held, begins_at=at)
     _change(campaign_id, "paused_at = NULL")
-    if held.campaign.scheduled_at is None or held.campaign.scheduled_at <= at:
+    if is_due:
         _queue(held)
     _note("campaign.resumed", held, user_id, {"count": held.paused_count}, at)
     return held.queued_count + held.paused_count
@@ -143,15 +146,24 @@ def schedule(
     if held.campaign.cancelled_at is not None or sizes != held.campaign.sendable_count:
         raise Refusal(N_("This send has begun already; it can be paused, but not moved to another time."))
     begins_at = at if scheduled_at is None else check_schedule(scheduled_at, at=at)
-    line = usable_line(account_id, held.campaign.line_id)
-    if line is not None and held.campaign.out_of_hours == OutOfHours.REFUSE:
-        refuse_when_closed(line, is_single=held.campaign.priority != Priority.BULK, begins_at=begins_at)
+    _refuse_out_of_hours(held, begins_at=begins_at)
     _change(campaign_id, "scheduled_at = :scheduled_at", scheduled_at=scheduled_at)
     if scheduled_at is not None:
         execute(_HOLD_BACK, id=campaign_id)
     elif held.campaign.paused_at is None:
         _queue(held)
     _note("campaign.scheduled", held, user_id, {"scheduled_at": begins_at.isoformat()}, at)
+
+
+def _refuse_out_of_hours(held: _Held, *, begins_at: datetime) -> None:
+    """What would be given up as soon as it is queued, as its line is closed then, is not queued."""
+    campaign = held.campaign
+    if campaign.out_of_hours != OutOfHours.REFUSE:
+        return
+    for line_id in sorted({batch.line_id for batch in held.batches}):
+        line = usable_line(campaign.account_id, line_id)
+        if line is not None:
+            refuse_when_closed(line, is_single=campaign.priority != Priority.BULK, begins_at=begins_at)
 
 
 def release_due(*, at: datetime) -> int:
@@ -176,7 +188,7 @@ def refuse_out_of_hours(*, at: datetime) -> int:
     found = rows(_CLOSED, closed=closed, bulk=int(Priority.BULK)) if closed else []
     for campaign in found:
         with suppress(Refusal):  # the last of it has just been claimed
-            cancel(campaign_id=campaign.id, account_id=campaign.account_id, at=at)
+            cancel(campaign_id=campaign.id, account_id=campaign.account_id, user_id=None, reason="out_of_hours", at=at)
     return len(found)
 
 

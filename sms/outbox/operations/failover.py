@@ -22,9 +22,19 @@ from sms.ledger.operations import post
 from sms.ledger.queries import customer_wallet
 from sms.ledger.rules import Posting, TransferKind
 from sms.lines.queries import UsableLine, usable_line
+from sms.outbox.operations.accept import refuse_when_closed
 from sms.outbox.operations.turns import first_turn
-from sms.outbox.queries.control import MessagePrices, down_gateways, prices_over, stranded, way_on
-from sms.outbox.rules import BatchState, MoveReason, PlanLine, runs
+from sms.outbox.queries.control import (
+    MessagePrices,
+    down_gateways,
+    is_moving,
+    prices_over,
+    stranded,
+    waiting_elsewhere,
+    was_switched,
+    way_on,
+)
+from sms.outbox.rules import BatchState, MoveReason, OutOfHours, PlanLine, Priority, runs
 
 BATCHES_AT_ONCE = 500
 _STRANDED_AT_ONCE = 500
@@ -32,8 +42,10 @@ _CANNOT_USE = N_("You can no longer send from this line.")
 
 _MOVE = """
 SELECT v.id, v.campaign_id, v.from_line_id, v.to_line_id, v.reason, v.actor_id, v.cap_mrial, v.message_count,
-       v.difference_mrial, c.account_id, c.body, c.escrow_wallet_id, c.priority
-FROM outbox_move v JOIN outbox_campaign c ON c.id = v.campaign_id WHERE v.id = :id AND v.ended_at IS NULL
+       v.difference_mrial, c.account_id, c.body, c.escrow_wallet_id, c.priority, f.number AS from_number,
+       t.number AS to_number
+FROM outbox_move v JOIN outbox_campaign c ON c.id = v.campaign_id JOIN lines_line f ON f.id = v.from_line_id
+JOIN lines_line t ON t.id = v.to_line_id WHERE v.id = :id AND v.ended_at IS NULL
 """
 
 # Waits for whoever is claiming just now, and then no longer sees what was claimed.
@@ -175,44 +187,44 @@ def begin_move(
 
 
 def switch_line(
-    *, campaign_id: int, account_id: int, line_id: int, agreed_mrial: int, user_id: int | None, at: datetime
+    *, campaign_id: int, account_id: int, line_id: int, cap_mrial: int, user_id: int | None, at: datetime
 ) -> int:
-    """Send the rest of a campaign over another line, by hand; returns how many messages have moved by now. What is left
-    of a large send follows within moments, by the job of its moves.
+    """Send the rest of a campaign over another line, by hand; returns how many messages have moved by now (0 when all
+    of it stands there already). What is left of a large send follows within moments, by the job of its moves.
 
-    `agreed_mrial` is the price difference the customer has seen and agreed to (below zero: cheaper). Raises NotFound;
-    Refusal or InsufficientBalance when it cannot be; then nothing has moved.
+    `cap_mrial` is what the whole send may cost at most once it goes on there, as the customer has seen: so the same
+    order given twice moves and costs once. Raises NotFound; Refusal or InsufficientBalance when it cannot be; then
+    nothing has moved.
     """
     campaign = row(
-        "SELECT held_mrial FROM outbox_campaign WHERE id = :id AND account_id = :account_id",
+        "SELECT priority, out_of_hours, scheduled_at FROM outbox_campaign WHERE id = :id AND account_id = :account_id",
         id=campaign_id,
         account_id=account_id,
     )
     if campaign is None:
         raise NotFound(N_("There is no such campaign."))
-    if usable_line(account_id, line_id) is None:
+    line = usable_line(account_id, line_id)
+    if line is None:
         raise Refusal(N_("Choose a line that you may send from."))
-    to = PlanLine(line_id, campaign.held_mrial + max(agreed_mrial, 0))
-    waiting = rows(
-        "SELECT DISTINCT line_id FROM outbox_batch WHERE campaign_id = :id AND line_id <> :line_id"
-        " AND state IN ('queued', 'paused') AND NOT is_pinned ORDER BY line_id",
-        id=campaign_id,
-        line_id=line_id,
-    )
+    if campaign.out_of_hours == OutOfHours.REFUSE:
+        begins_at = max(campaign.scheduled_at or at, at)
+        refuse_when_closed(line, is_single=campaign.priority != Priority.BULK, begins_at=begins_at)
+    to = PlanLine(line_id, cap_mrial)
     moved = 0
-    for batch in waiting:
+    for from_line_id in waiting_elsewhere(campaign_id=campaign_id, line_id=line_id):
         move_id = begin_move(
             campaign_id=campaign_id,
-            from_line_id=batch.line_id,
+            from_line_id=from_line_id,
             to=to,
             reason=MoveReason.BY_HAND,
             actor_id=user_id,
             at=at,
         )
-        if move_id is None:
+        if move_id is not None:
+            moved += move_some(move_id=move_id, at=at).count
+        elif not is_moving(campaign_id=campaign_id, to_line_id=line_id):
             raise Refusal(N_("This send is just going over to another line; wait for it."))
-        moved += move_some(move_id=move_id, at=at).count
-    if not moved:
+    if not moved and not was_switched(campaign_id=campaign_id, line_id=line_id):
         raise Refusal(N_("Nothing is left that could go over another line."))
     return moved
 
@@ -345,8 +357,8 @@ def _end(move: Row[Any], last: Moved, at: datetime) -> None:
             action="campaign.moved",
             subject=f"campaign:{move.campaign_id}",
             details={
-                "from_line": move.from_line_id,
-                "to_line": move.to_line_id,
+                "from_line": move.from_number,
+                "to_line": move.to_number,
                 "reason": move.reason,
                 "count": count,
                 "difference_mrial": move.difference_mrial + last.difference_mrial,

@@ -92,6 +92,41 @@ def open_moves() -> list[int]:
     return [move.id for move in rows("SELECT id FROM outbox_move WHERE ended_at IS NULL ORDER BY id")]
 
 
+def waiting_elsewhere(*, campaign_id: int, line_id: int) -> list[int]:
+    """The lines, other than this one, on which something of a send waits that may go over another."""
+    found = rows(
+        "SELECT DISTINCT line_id FROM outbox_batch WHERE campaign_id = :id AND line_id <> :line_id"
+        " AND state IN ('queued', 'paused') AND NOT is_pinned ORDER BY line_id",
+        id=campaign_id,
+        line_id=line_id,
+    )
+    return [batch.line_id for batch in found]
+
+
+def is_moving(*, campaign_id: int, to_line_id: int) -> bool:
+    """Whether a send is just going over to this line, by hand."""
+    return bool(
+        scalar(
+            "SELECT 1 FROM outbox_move WHERE campaign_id = :id AND to_line_id = :line_id AND reason = 'by_hand'"
+            " AND ended_at IS NULL LIMIT 1",
+            id=campaign_id,
+            line_id=to_line_id,
+        )
+    )
+
+
+def was_switched(*, campaign_id: int, line_id: int) -> bool:
+    """Whether something of a send went over to this line by hand."""
+    return bool(
+        scalar(
+            "SELECT 1 FROM outbox_move WHERE campaign_id = :id AND to_line_id = :line_id AND reason = 'by_hand'"
+            " AND message_count > 0 LIMIT 1",
+            id=campaign_id,
+            line_id=line_id,
+        )
+    )
+
+
 # What a campaign's page shows
 
 _MOVES = """
