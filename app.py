@@ -26,8 +26,8 @@ from sms.operators import cli as operators_cli
 from sms.operators.push import admin as operators_push
 from sms.outbox import admin as outbox_admin
 from sms.outbox import cli as outbox_cli
-from sms.outbox import views as outbox_views
 from sms.outbox import webhooks as outbox_webhooks
+from sms.outbox.views import control as outbox_views
 
 WEB_PARTS = (limits, assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
 BLUEPRINTS = (

@@ -1,26 +1,37 @@
 """What is typed into the pages of sending, and what their lists are narrowed to."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask_wtf.file import FileField
-from wtforms import SelectChoice, SelectField, StringField, TextAreaField
+from wtforms import FieldList, RadioField, SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import Length, Optional, ValidationError
 
-from sms.core.calendar import start_of_day
+from sms.core.calendar import TEHRAN, start_of_day
 from sms.core.parts import measure
 from sms.core.text import N_
-from sms.core.web.filters import digits, number_text
-from sms.core.web.forms import DayField, Filled, FilterForm, Form, PhoneField
-from sms.core.web.i18n import _, say
+from sms.core.web.filters import digits, money_text, number_text
+from sms.core.web.forms import ClockField, DayField, Filled, FilterForm, Form, MoneyField, PhoneField
+from sms.core.web.i18n import _, language, say
+from sms.lines.queries import UsableLine
 from sms.operators.rules import OUTCOME_LABELS
 from sms.outbox.intake.rules import limits
 from sms.outbox.queries.campaigns import CampaignFilter
 from sms.outbox.queries.messages import MessageFilter
-from sms.outbox.rules import CAMPAIGN_LABELS, MAX_PARTS, PROGRESS_LABELS
+from sms.outbox.queries.preview import LinePreview, Preview
+from sms.outbox.rules import (
+    CAMPAIGN_LABELS,
+    MAX_PARTS,
+    OUT_OF_HOURS_LABELS,
+    PROGRESS_LABELS,
+    OutOfHours,
+    PlanLine,
+    Terms,
+)
 
 _ANY = SelectChoice("", N_("Any"))
+_PLANNED = 3  # further lines that the page offers
 
 
 def _choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
@@ -89,6 +100,85 @@ class ComposeForm(DraftForm):
             stream.seek(0)
             if size > limits.MAX_FILE_BYTES:
                 raise ValidationError(say(limits.too_large()))
+
+
+def line_name(line: UsableLine) -> str:
+    """A line as one chooses it: its number, the name its owner gave it, its operator."""
+    name = line.operator_name_fa if language() == "fa" else line.operator_name_en
+    return " · ".join(filter(None, (digits(line.number), line.alias, name)))
+
+
+class ScheduleForm(Form):
+    """When a send is to begin, on Tehran's clock."""
+
+    day = DayField(N_("Day"), [Optional()])
+    clock = ClockField(N_("Time of day"), [Optional()], description=N_("Tehran time, such as 08:30."))
+
+    @property
+    def moment(self) -> datetime | None:
+        """The moment; None when both were left empty."""
+        if self.day.data is None or self.clock.data is None:
+            return None
+        return datetime.combine(self.day.data, self.clock.data, tzinfo=TEHRAN)
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Both or neither: half a moment is none."""
+        is_valid = bool(super().validate(extra_validators))
+        for field, other in ((self.day, self.clock), (self.clock, self.day)):
+            if field.data is None and not field.errors and other.data is not None:
+                field.errors = [_("State both the day and the time.")]
+                is_valid = False
+        return is_valid
+
+
+class NewTimeForm(ScheduleForm):
+    """Another beginning for a send that waits for its own."""
+
+    day = DayField(N_("Day"), [Filled()])
+    clock = ClockField(N_("Time of day"), [Filled()], description=N_("Tehran time, such as 08:30."))
+
+
+class TermsForm(ScheduleForm):
+    """What is stated beside the words and the list: when it begins, what becomes of it out of hours, and over which
+    lines it may go on."""
+
+    out_of_hours = RadioField(
+        N_("What the line's hours cut off"),
+        choices=[SelectChoice(str(code), label) for code, label in OUT_OF_HOURS_LABELS.items()],
+        default=str(OutOfHours.WAIT),
+    )
+    plan_line = FieldList(SelectField(N_("Line"), default="", validate_choice=False), min_entries=_PLANNED)
+    plan_cap = FieldList(MoneyField(N_("At most, for the whole send"), [Optional()]), min_entries=_PLANNED)
+
+    def offer(self, seen: Preview) -> None:
+        """Fill in the lines a send may go on over: all but its own that can carry it."""
+        choices = [SelectChoice("", N_("No further line"))]
+        choices += [SelectChoice(str(each.line.id), _priced(each)) for each in _further(seen)]
+        for field in self.plan_line.entries:
+            field.choices = choices
+
+    @property
+    def plan(self) -> list[tuple[SelectField, MoneyField]]:
+        """The further lines in their order, each with its cap."""
+        return list(zip(self.plan_line.entries, self.plan_cap.entries, strict=False))
+
+    def terms(self, seen: Preview) -> Terms:
+        """As the operations take it; a cap left empty is the price that the line shows now."""
+        prices = {str(each.line.id): each.total_mrial or 0 for each in _further(seen)}
+        plan = [
+            PlanLine(int(line.data), prices[line.data] if cap.data is None else cap.data)
+            for line, cap in self.plan
+            if line.data in prices
+        ]
+        return Terms(scheduled_at=self.moment, out_of_hours=OutOfHours(self.out_of_hours.data), plan=plan)
+
+
+def _further(seen: Preview) -> list[LinePreview]:
+    return [each for each in seen.lines if not each.is_chosen and each.problem is None and each.total_mrial is not None]
+
+
+def _priced(offer: LinePreview) -> str:
+    return f"{line_name(offer.line)} · {money_text(offer.total_mrial or 0)}"
 
 
 class _ByLine(FilterForm):

@@ -67,12 +67,52 @@ OUT_OF_HOURS_LABELS: dict[OutOfHours, str] = {
 }
 
 
+class Wait(StrEnum):
+    """Why nothing, or not all, of a send is being handed over."""
+
+    PAUSED = "paused"
+    SCHEDULED = "scheduled"
+    CLOSED = "closed"
+    LINE_OFF = "line_off"
+    GATEWAY_HELD = "gateway_held"
+    NO_CREDIT = "no_credit"
+    FAILING = "failing"
+
+
+WAIT_SENTENCES: dict[Wait, str] = {
+    Wait.PAUSED: N_("Paused since %(since)s: nothing more is handed over until somebody lets it go on."),
+    Wait.SCHEDULED: N_("Scheduled: it begins at %(begins)s."),
+    Wait.CLOSED: N_("Line %(line)s is closed. What is left waits and goes on by itself when it opens, at %(opens)s."),
+    Wait.LINE_OFF: N_(
+        "Line %(line)s is switched off. What is not sent yet waits, and goes on when the line is switched on."
+    ),
+    Wait.GATEWAY_HELD: N_(
+        "The operator's gateway is stopped at the moment. Nothing is lost: the send waits and goes on by itself as soon"
+        " as it runs again."
+    ),
+    Wait.NO_CREDIT: N_(
+        "Our credit at the operator of line %(line)s is used up. Nothing is lost: the send waits and goes on by itself"
+        " once there is credit again."
+    ),
+    Wait.FAILING: N_(
+        "The operator has not been answering since %(since)s. Nothing is lost: it is tried again and again, and the"
+        " send goes on by itself."
+    ),
+}
+CALM_WAITS = frozenset({Wait.PAUSED, Wait.SCHEDULED, Wait.CLOSED})  # wanted, not suffered
+
+
 class MoveReason(StrEnum):
     """Why messages went over to another line."""
 
     GATEWAY_DOWN = "gateway_down"
     BY_HAND = "by_hand"
 
+
+MOVE_LABELS: dict[MoveReason, str] = {
+    MoveReason.GATEWAY_DOWN: N_("by itself: the operator failed"),
+    MoveReason.BY_HAND: N_("by hand"),
+}
 
 MOST_PLAN_LINES = 20
 _FURTHEST = timedelta(days=366)
@@ -242,12 +282,68 @@ def standing(counts: Mapping[str, int], *, sendable_count: int, skipped: Mapping
     return {str(code): known[code] for code in order if known.get(code)}
 
 
-def expected_end(*, sendable_count: int, unsent_count: int, accepted_at: datetime, at: datetime) -> datetime | None:
+def expected_end(*, sendable_count: int, unsent_count: int, begun_at: datetime, at: datetime) -> datetime | None:
     """When the rest will have been handed over, at the pace so far; None when nothing tells."""
     done = sendable_count - unsent_count
-    if not unsent_count or done <= 0 or at <= accepted_at:
+    if not unsent_count or done <= 0 or at <= begun_at:
         return None
-    return at + (at - accepted_at) / done * unsent_count
+    return at + (at - begun_at) / done * unsent_count
+
+
+class TryEnd(StrEnum):
+    """What became of one try to hand a message over."""
+
+    ACCEPTED = "accepted"
+    UNDER_WAY = "under_way"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    LOST = "lost"
+    NOT_SENT = "not_sent"
+
+
+TRY_SENTENCES: dict[TryEnd, str] = {
+    TryEnd.ACCEPTED: N_("The operator took it."),
+    TryEnd.UNDER_WAY: N_("It is with the operator just now."),
+    TryEnd.UNKNOWN: N_("The connection broke before the answer: its fate is not known."),
+    TryEnd.REFUSED: N_("The operator refused it."),
+    TryEnd.LOST: N_("Nothing is known of it; the message is handed over again, but to this operator only."),
+    TryEnd.NOT_SENT: N_("It came back unsent: the operator certainly does not have it."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try to hand a message over to an operator, and what became of it."""
+
+    number: int
+    end: TryEnd
+
+
+def tries(
+    *,
+    attempt: int,
+    batch_state: str,
+    accepted: Sequence[int],
+    unknown: int | None,
+    outcome: str | None,
+    is_pinned: bool,
+) -> list[Try]:
+    """Every try of a message, in order; `attempt` is the number of the last, `accepted` are those the operator took,
+    `unknown` the one whose fate is not known.
+
+    Of a message that never leaves its operator (`is_pinned`), as an earlier try may have reached it, a try without an
+    answer counts as lost; of any other it certainly was not sent.
+    """
+    led_to_nothing = TryEnd.LOST if is_pinned else TryEnd.NOT_SENT
+    is_over = batch_state == BatchState.SUBMITTED and outcome is not None
+    last = {BatchState.SUBMITTING: TryEnd.UNDER_WAY, BatchState.SUBMITTED: TryEnd.UNDER_WAY}
+    found = dict.fromkeys(range(1, attempt + 1), led_to_nothing)
+    if attempt:
+        found[attempt] = TryEnd.REFUSED if is_over else last.get(BatchState(batch_state), led_to_nothing)
+    if unknown is not None and unknown in found:
+        found[unknown] = TryEnd.UNKNOWN
+    found |= {number: TryEnd.ACCEPTED for number in accepted}
+    return [Try(number, end) for number, end in sorted(found.items())]
 
 
 class Decision(StrEnum):

@@ -81,7 +81,7 @@ def test_the_page_of_a_send_at_every_stage(shop: Shop, steps: Steps, walker: Wal
 
     with transaction():
         execute("UPDATE outbox_batch SET state = 'queued', attempt = 0, wire_at = NULL, lease_until = NULL")
-    steps.send(answered, at=clock.now())
+    steps.send(answered)
     steps.settle(campaign_id)
     assert bar(walker.go(page)) == {
         **{"Sent, waiting for its report": "7", "Fate unknown": "1", "Refused by operator": "1"},

@@ -15,20 +15,20 @@ from sms.core.parts import profile_of, split
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.failures import answer
-from sms.core.web.filters import digits
 from sms.core.web.forms import refuse
 from sms.core.web.guards import require, visitor
 from sms.core.web.htmx import STOP_POLLING, is_htmx, redirect_to, render_page
-from sms.core.web.i18n import _, language, localised, say
+from sms.core.web.i18n import _, localised, say
 from sms.lines.queries import UsableLine, usable_lines
 from sms.operators.rules import OUTCOME_LABELS
-from sms.outbox.forms import ComposeForm, DraftForm
+from sms.outbox.forms import ComposeForm, DraftForm, TermsForm, line_name
 from sms.outbox.intake import operations, queries
 from sms.outbox.intake.rules import limits
 from sms.outbox.models import Draft
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries import campaigns, exports
 from sms.outbox.queries.preview import preview
+from sms.outbox.rules import OutOfHours, Terms
 
 bp = Blueprint("outbox", __name__)
 
@@ -92,14 +92,9 @@ def _offer(form: ComposeForm) -> list[UsableLine]:
     """Fill in the lines to choose from; a line says how long its parts are, for the counter beside the text."""
     lines = usable_lines(visitor().account_id)
     form.line_id.choices = [
-        SelectChoice(line.id, _line_name(line), render_kw={"data-joined": str(line.joined_units)}) for line in lines
+        SelectChoice(line.id, line_name(line), render_kw={"data-joined": str(line.joined_units)}) for line in lines
     ]
     return lines
-
-
-def _line_name(line: UsableLine) -> str:
-    name = line.operator_name_fa if language() == "fa" else line.operator_name_en
-    return " · ".join(filter(None, (digits(line.number), line.alias, name)))
 
 
 def _make_draft(form: ComposeForm) -> int:
@@ -124,7 +119,9 @@ def draft(draft_id: int) -> ResponseReturnValue:
     return _draft_page(draft_id)
 
 
-def _draft_page(draft_id: int, *, form: DraftForm | None = None, refusal: SmsError | None = None) -> Response:
+def _draft_page(
+    draft_id: int, *, form: DraftForm | None = None, terms: TermsForm | None = None, refusal: SmsError | None = None
+) -> Response:
     account_id = visitor().account_id
     found = queries.draft(account_id, draft_id)
     if found.state == "used":
@@ -133,12 +130,16 @@ def _draft_page(draft_id: int, *, form: DraftForm | None = None, refusal: SmsErr
     if is_htmx() and found.state != "reading":
         return _look_again()
     seen = preview(account_id=account_id, draft_id=draft_id, at=clock.now()) if found.state == "ready" else None
+    terms = terms or TermsForm(formdata=None)
+    if seen is not None:
+        terms.offer(seen)
     return render_page(
         "outbox/draft.html",
         fragment="reading",
-        status=422 if refusal is not None or (form is not None and form.errors) else 200,
+        status=422 if refusal is not None or terms.errors or (form is not None and form.errors) else 200,
         draft=found,
         form=form or _form_of(found),
+        terms=terms,
         preview=seen,
         parts=split(found.body, profile_of(seen.line.joined_units)) if seen and seen.line else [],
         refusal=refusal,
@@ -189,7 +190,10 @@ def change_draft(draft_id: int) -> ResponseReturnValue:
 @bp.post("/drafts/<int:draft_id>/confirm")
 @require(Permission.SEND_MESSAGES)
 def confirm(draft_id: int) -> ResponseReturnValue:
-    """Hold the price that was shown and send; however often it is posted, once."""
+    """Hold the price that was shown and send, now or when it is to begin; however often it is posted, once."""
+    form = TermsForm()
+    if not form.validate_on_submit():
+        return _draft_page(draft_id, terms=form)
     try:
         with transaction():
             campaign_id = accept_draft(
@@ -197,13 +201,21 @@ def confirm(draft_id: int) -> ResponseReturnValue:
                 account_id=visitor().account_id,
                 user_id=visitor().id,
                 agreed_mrial=request.form.get("agreed_mrial", type=int),  # as the page said
+                terms=_terms(form, draft_id),
                 at=clock.now(),
             )
     except NotFound:
         raise
     except SmsError as error:
-        return _draft_page(draft_id, refusal=error)
+        return _draft_page(draft_id, terms=form, refusal=error)
     return redirect_to(url_for(".campaign", campaign_id=campaign_id))
+
+
+def _terms(form: TermsForm, draft_id: int) -> Terms:
+    """What was stated; the lines are priced for it where some are planned."""
+    if not any(line.data for line, _cap in form.plan):
+        return Terms(scheduled_at=form.moment, out_of_hours=OutOfHours(form.out_of_hours.data))
+    return form.terms(preview(account_id=visitor().account_id, draft_id=draft_id, at=clock.now()))
 
 
 @bp.post("/drafts/<int:draft_id>/discard")

@@ -29,7 +29,8 @@ class CampaignFilter:
 _LIST = """
 SELECT c.id, c.first_id, c.title, left(c.body, 120) AS body, c.state, c.total_count, c.sendable_count, c.held_mrial,
        c.charged_mrial, c.released_mrial, c.refunded_mrial, c.refund_due_mrial, c.counts, c.accepted_at, c.closed_at,
-       c.cancelled_at, l.number AS line_number, l.alias AS line_alias, o.code AS operator_code, o.colour
+       c.cancelled_at, c.paused_at, c.scheduled_at, l.number AS line_number, l.alias AS line_alias,
+       o.code AS operator_code, o.colour
 FROM outbox_campaign c JOIN lines_line l ON l.id = c.line_id JOIN operators_operator o ON o.id = l.operator_id
 WHERE c.account_id = :account_id AND c.first_id >= :low AND c.first_id < :high {and_more}
 ORDER BY c.first_id DESC LIMIT :most

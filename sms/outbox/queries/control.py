@@ -174,6 +174,9 @@ class Standing:
     line_ids: tuple[int, ...]
 
 
+NOTHING_LEFT = Standing(0, 0, True, ())
+
+
 def standing(*, campaign_id: int) -> Standing:
     """How what is left of a campaign stands just now."""
     found = row(
@@ -185,7 +188,7 @@ def standing(*, campaign_id: int) -> Standing:
         id=campaign_id,
     )
     if found is None:
-        return Standing(0, 0, True, ())
+        return NOTHING_LEFT
     return Standing(found.queued, found.paused, found.is_begun, tuple(found.line_ids or ()))
 
 

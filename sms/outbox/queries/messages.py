@@ -23,8 +23,8 @@ _COLUMNS = """
 SELECT m.id, m.campaign_id, m.row_number, m.recipient, m.given, m.network_id, m.line_id, m.parts, m.price_mrial,
        m.outcome::text AS outcome, m.code, m.final_at, l.number AS line_number, o.code AS operator_code, o.colour,
        left(c.body, 120) AS body, c.title, c.accepted_at,
-       b.id AS batch_id, b.state AS batch_state, b.attempt, b.submitted_at, b.wire_at, b.gateway_id,
-       u.message_id IS NOT NULL AS is_unknown, u.wire_at AS unknown_since,
+       b.id AS batch_id, b.state AS batch_state, b.attempt, b.is_pinned, b.submitted_at, b.wire_at, b.gateway_id,
+       u.message_id IS NOT NULL AS is_unknown, u.wire_at AS unknown_since, u.attempt AS unknown_attempt,
        EXISTS (SELECT FROM outbox_submission s WHERE s.message_id = m.id) AS is_charged,
        r.amount_mrial AS refund_mrial, r.due_at AS refund_due_at, r.transfer_id AS refund_transfer_id
 FROM outbox_message m
@@ -325,8 +325,9 @@ def message(*, account_id: int, message_id: int) -> Row[Any] | None:
 def submissions(*, message_id: int) -> Sequence[Row[Any]]:
     """Every time the operator took a message from us."""
     return rows(
-        """SELECT s.attempt, s.operator_ref, s.submitted_at, s.gateway_id FROM outbox_submission s
-           WHERE s.message_id = :id ORDER BY s.attempt""",
+        """SELECT s.attempt, s.operator_ref, s.submitted_at, s.gateway_id, o.name_fa, o.name_en
+           FROM outbox_submission s JOIN operators_gateway g ON g.id = s.gateway_id
+           JOIN operators_operator o ON o.id = g.operator_id WHERE s.message_id = :id ORDER BY s.attempt""",
         id=message_id,
     )
 

@@ -1,6 +1,15 @@
-"""What still waits to be done."""
+"""What still waits to be done, and why."""
 
-from sms.core.db import scalar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sms.core.db import rows, scalar
+from sms.lines.queries import usable_line
+from sms.operators.rules import StopReason
+from sms.outbox.models import Campaign
+from sms.outbox.queries.campaigns import gateway_trouble
+from sms.outbox.rules import CALM_WAITS, WAIT_SENTENCES, CampaignState, Priority, Wait
 
 
 def has_queued(*, gateway_id: int) -> bool:
@@ -22,3 +31,57 @@ def awaits_reports(*, gateway_id: int) -> bool:
     """Whether anything sent through a gateway may still be reported."""
     found = scalar("SELECT 1 FROM outbox_batch WHERE gateway_id = :id AND poll_at IS NOT NULL LIMIT 1", id=gateway_id)
     return bool(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One reason why a send, or what of it stands on one line, waits: its sentence has `params` for its places."""
+
+    reason: Wait
+    params: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """Its message id."""
+        return WAIT_SENTENCES[self.reason]
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether it is as the customer wants it."""
+        return self.reason in CALM_WAITS
+
+
+def why_waiting(campaign: Campaign, *, at: datetime) -> list[Waiting]:
+    """Why nothing of a send is being handed over, or nothing of what stands on some of its lines; empty when it goes,
+    or when nothing of it is left."""
+    if campaign.state not in {CampaignState.QUEUED, CampaignState.SENDING}:
+        return []
+    if campaign.paused_at is not None:
+        return [Waiting(Wait.PAUSED, {"since": campaign.paused_at})]
+    if campaign.scheduled_at is not None and campaign.scheduled_at > at:
+        return [Waiting(Wait.SCHEDULED, {"begins": campaign.scheduled_at})]
+    found = rows(
+        """SELECT l.id, l.number FROM lines_line l WHERE l.id IN (
+               SELECT line_id FROM outbox_batch WHERE campaign_id = :id AND state IN ('queued', 'paused', 'submitting'))
+           ORDER BY l.number""",
+        id=campaign.id,
+    )
+    why = (_why(campaign, line.id, line.number, at=at) for line in found)
+    return [each for each in why if each is not None]
+
+
+def _why(campaign: Campaign, line_id: int, number: str, *, at: datetime) -> Waiting | None:
+    trouble = gateway_trouble(line_id=line_id)
+    told = {"line": number}
+    if trouble is not None and not trouble.is_active:
+        return Waiting(Wait.LINE_OFF, told)
+    line = usable_line(campaign.account_id, line_id)
+    if line is not None and line.window is not None and line.is_held(at, is_single=campaign.priority < Priority.BULK):
+        return Waiting(Wait.CLOSED, told | {"opens": line.window.next_opening(at)})
+    if trouble is None:
+        return None
+    if trouble.stopped_reason == StopReason.CREDIT:
+        return Waiting(Wait.NO_CREDIT, told)
+    if not trouble.is_on or trouble.stopped_reason:
+        return Waiting(Wait.GATEWAY_HELD, told)
+    return Waiting(Wait.FAILING, told | {"since": trouble.failing_since})

@@ -1,32 +1,43 @@
 """Pages of what was sent: sends with their progress, recipients and money, the outbox, one message, exports."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Response, flash, request, stream_with_context, url_for
+from flask import Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from sms.accounts.rules import Permission
 from sms.core import clock
 from sms.core.calendar import day_of, day_text
-from sms.core.db import transaction
-from sms.core.errors import NotFound, Refusal
+from sms.core.errors import NotFound, SmsError
 from sms.core.text import N_
 from sms.core.web import nav
-from sms.core.web.filters import number_text
+from sms.core.web.filters import digits
 from sms.core.web.guards import require, visitor
-from sms.core.web.htmx import STOP_POLLING, is_htmx, redirect_to, render_page
-from sms.core.web.i18n import _, language
+from sms.core.web.htmx import STOP_POLLING, is_htmx, render_page
+from sms.core.web.i18n import _, language, localised, say
 from sms.operators.queries import networks as all_networks
 from sms.operators.rules import OUTCOME_LABELS, Outcome
-from sms.outbox.forms import CampaignFilterForm, MessageFilterForm, RecipientFilterForm
+from sms.outbox.forms import CampaignFilterForm, MessageFilterForm, NewTimeForm, RecipientFilterForm
 from sms.outbox.intake.views import bp
 from sms.outbox.models import Campaign
-from sms.outbox.operations.campaigns import cancel
-from sms.outbox.queries import campaigns, exports, messages
+from sms.outbox.queries import campaigns, control, exports, messages
 from sms.outbox.queries.messages import MessageFilter, progress_of
-from sms.outbox.rules import CAMPAIGN_LABELS, PROGRESS_LABELS, CampaignState, Progress, expected_end, standing
+from sms.outbox.queries.waiting import Waiting, why_waiting
+from sms.outbox.rules import (
+    CAMPAIGN_LABELS,
+    MOVE_LABELS,
+    PROGRESS_LABELS,
+    TRY_SENTENCES,
+    BatchState,
+    CampaignState,
+    MoveReason,
+    Progress,
+    expected_end,
+    standing,
+    tries,
+)
 
 __all__ = ["bp"]
 
@@ -104,7 +115,8 @@ def campaign_list() -> ResponseReturnValue:
     return render_page("outbox/campaigns.html", form=form, campaigns=found[:_PAGE], older=older, before=_before())
 
 
-def _campaign(campaign_id: int) -> Campaign:
+def campaign_of(campaign_id: int) -> Campaign:
+    """A send of the visitor's account; raises NotFound."""
     found = campaigns.campaign(account_id=visitor().account_id, campaign_id=campaign_id)
     if found is None:
         raise NotFound(N_("There is no such campaign."))
@@ -115,10 +127,10 @@ def _campaign(campaign_id: int) -> Campaign:
 @require(Permission.VIEW_MESSAGES)
 def campaign(campaign_id: int) -> ResponseReturnValue:
     """One send: how far it is, what it cost and gave back, and each of its recipients."""
-    found = _campaign(campaign_id)
+    found = campaign_of(campaign_id)
     is_finished = found.state == CampaignState.CLOSED
     if not is_htmx():
-        return _campaign_page(found)
+        return campaign_page(found)
     status = STOP_POLLING if is_finished else 200
     response = render_page("outbox/campaign.html", fragment="progress", status=status, **_progress(found))
     if is_finished:
@@ -126,16 +138,18 @@ def campaign(campaign_id: int) -> ResponseReturnValue:
     return response
 
 
-def _campaign_page(found: Campaign, *, refusal: Refusal | None = None) -> Response:
+def campaign_page(found: Campaign, *, schedule: NewTimeForm | None = None, refusal: SmsError | None = None) -> Response:
+    """The page of a send, with what was refused."""
     form = RecipientFilterForm.read()
     listed = messages.messages(
         account_id=found.account_id, narrowed=form.narrowed(found.id), before=_before(), most=_PAGE + 1
     )
     return render_page(
         "outbox/campaign.html",
-        status=200 if refusal is None else 422,
+        status=200 if refusal is None and schedule is None else 422,
         form=form,
-        refusal=refusal,
+        schedule=schedule or NewTimeForm(formdata=None),
+        refusal=say(refusal) if refusal is not None else "",
         messages=listed[:_PAGE],
         older=listed[_PAGE - 1].id if len(listed) > _PAGE else None,
         before=_before(),
@@ -151,6 +165,7 @@ def _progress(found: Campaign) -> dict[str, Any]:
     unsent = counts.get(Progress.QUEUED, 0) + counts.get(Progress.SENDING, 0)
     is_finished = found.state == CampaignState.CLOSED
     line = campaigns.line_of(campaign_id=found.id)
+    stands = control.standing(campaign_id=found.id) if unsent else control.NOTHING_LEFT
     refund_count = found.refunded_count + found.refund_due_count
     return {
         "campaign": found,
@@ -161,19 +176,42 @@ def _progress(found: Campaign) -> dict[str, Any]:
         "line": line,
         "is_finished": is_finished,
         "pace_seconds": _pace(found, at),
-        "trouble": None if is_finished else campaigns.gateway_trouble(line_id=found.line_id),
+        "waits": [_told(waiting) for waiting in why_waiting(found, at=at)],
         "sent_by": expected_end(
-            sendable_count=found.sendable_count, unsent_count=unsent, accepted_at=found.accepted_at, at=at
+            sendable_count=found.sendable_count,
+            unsent_count=unsent,
+            begun_at=max(found.accepted_at, found.scheduled_at or found.accepted_at),
+            at=at,
         ),
         "reported_by": (found.submitted_at or at) + timedelta(seconds=line.report_horizon_seconds),
         "refunds": campaigns.refunds(campaign_id=found.id) if 0 < refund_count <= _FEW_REFUNDS else [],
         "refund_due": campaigns.refund_due(campaign_id=found.id) if found.refund_due_count else None,
         "is_cancellable": counts.get(Progress.QUEUED, 0) > 0 and found.cancelled_at is None,
+        "is_begun": stands.is_begun or found.cancelled_at is not None,
+        "is_paused": found.paused_at is not None,
+        "lines": control.used_lines(campaign_id=found.id),
+        "plan": control.plan(campaign_id=found.id),
+        "moves": [_move(move) for move in control.moves(campaign_id=found.id)],
     }
+
+
+def _told(waiting: Waiting) -> dict[str, Any]:
+    """Why a send waits, in words."""
+    written = {"line": digits(f"\u2066{waiting.params['line']}\u2069")} if "line" in waiting.params else {}
+    text = _(waiting.sentence, **localised(waiting.params) | written)
+    return {"reason": waiting.reason, "text": text, "tone": "info" if waiting.is_calm else "warning"}
+
+
+def _move(move: Any) -> dict[str, Any]:
+    """A move as pages show it: its facts, its reason, and why it ended before its end."""
+    problem = _(move.problem, **localised(move.problem_params)) if move.problem else ""
+    return {"at": move, "reason": _(MOVE_LABELS[MoveReason(move.reason)]), "problem": problem}
 
 
 def _pace(found: Campaign, at: datetime) -> int:
     """How long the live block waits before it asks again: a send that only waits is not asked after every moment."""
+    if found.submitted_at is None and (found.paused_at or (found.scheduled_at or at) > at + timedelta(minutes=1)):
+        return 10
     if found.submitted_at is None or at - found.submitted_at < timedelta(minutes=2):
         return 2
     return 5 if at - found.submitted_at < timedelta(minutes=15) else 30
@@ -183,7 +221,7 @@ def _pace(found: Campaign, at: datetime) -> int:
 @require(Permission.VIEW_MESSAGES)
 def networks(campaign_id: int) -> ResponseReturnValue:
     """How a closed send spread over the networks; asked for apart, as all its messages are read for it."""
-    found = _campaign(campaign_id)
+    found = campaign_of(campaign_id)
     shares = (
         campaigns.networks(
             campaign_id=found.id,
@@ -197,27 +235,11 @@ def networks(campaign_id: int) -> ResponseReturnValue:
     return render_page("outbox/networks.html", fragment="networks", campaign=found, shares=shares)
 
 
-@bp.post("/campaigns/<int:campaign_id>/cancel")
-@require(Permission.SEND_MESSAGES)
-def cancel_campaign(campaign_id: int) -> ResponseReturnValue:
-    """Stop what is not sent yet."""
-    try:
-        with transaction():
-            stopped = cancel(campaign_id=campaign_id, account_id=visitor().account_id, at=clock.now())
-    except Refusal as refusal:
-        return _campaign_page(_campaign(campaign_id), refusal=refusal)
-    flash(
-        _("%(count)s messages are not sent; their price comes back within moments.", count=number_text(stopped)),
-        "success",
-    )
-    return redirect_to(url_for(".campaign", campaign_id=campaign_id))
-
-
 @bp.get("/campaigns/<int:campaign_id>/blocked")
 @require(Permission.VIEW_MESSAGES)
 def blocked(campaign_id: int) -> ResponseReturnValue:
     """The recipients of a send who have blocked advertising, and what was paid back for each."""
-    found = _campaign(campaign_id)
+    found = campaign_of(campaign_id)
     narrowed = MessageFilter(campaign_id=found.id, outcome=Outcome.BLOCKED)
     listed = messages.messages(account_id=found.account_id, narrowed=narrowed, before=_before(), most=_PAGE + 1)
     return render_page(
@@ -265,15 +287,51 @@ def message(message_id: int) -> ResponseReturnValue:
     found = messages.message(account_id=visitor().account_id, message_id=message_id)
     if found is None:
         raise NotFound(N_("There is no such message."))
+    taken = messages.submissions(message_id=message_id)
     return render_page(
         "outbox/message.html",
         message=found,
         progress=progress_of(found),
-        submissions=messages.submissions(message_id=message_id),
+        waits=_waits(found),
+        submissions=taken,
+        tries=_tries(found, taken),
+        moves=[_move(move) for move in control.moves_of_message(batch_id=found.batch_id)] if found.batch_id else [],
         reports=messages.reports(message_id=message_id, final_at=found.final_at) if found.final_at else [],
         refund=messages.refund(message_id=message_id),
         network=_network_names().get(found.network_id, ""),
     )
+
+
+def _waits(found: Any) -> list[dict[str, Any]]:
+    """Why a message that is queued is not handed over."""
+    if found.outcome or found.batch_state not in {BatchState.QUEUED, BatchState.PAUSED}:
+        return []
+    return [_told(waiting) for waiting in why_waiting(campaign_of(found.campaign_id), at=clock.now())]
+
+
+def _tries(found: Any, taken: Sequence[Any]) -> list[dict[str, Any]]:
+    """Every try to hand a message over, with what became of it; the operator's reference where it took it."""
+    if not found.batch_id:
+        return []
+    by_number = {submission.attempt: submission for submission in taken}
+    ended = tries(
+        attempt=found.attempt,
+        batch_state=found.batch_state,
+        accepted=sorted(by_number),
+        unknown=found.unknown_attempt,
+        outcome=found.outcome,
+        is_pinned=found.is_pinned,
+    )
+    return [
+        {
+            "number": each.number,
+            "end": each.end,
+            "text": _(TRY_SENTENCES[each.end]),
+            "submission": by_number.get(each.number),
+            "wire_at": found.wire_at if each.number == found.attempt else None,
+        }
+        for each in ended
+    ]
 
 
 # Exports
@@ -283,7 +341,7 @@ def message(message_id: int) -> ResponseReturnValue:
 @require(Permission.VIEW_MESSAGES)
 def export_campaign(campaign_id: int) -> ResponseReturnValue:
     """Every recipient of a send, as a file."""
-    found = _campaign(campaign_id)
+    found = campaign_of(campaign_id)
     lines = exports.of_campaign(account_id=found.account_id, campaign_id=found.id, words=_words())
     return _csv(lines, f"send-{found.id}.csv")
 
@@ -292,7 +350,7 @@ def export_campaign(campaign_id: int) -> ResponseReturnValue:
 @require(Permission.VIEW_MESSAGES)
 def export_blocked(campaign_id: int) -> ResponseReturnValue:
     """The blocked recipients of a send, as a file."""
-    found = _campaign(campaign_id)
+    found = campaign_of(campaign_id)
     lines = exports.of_campaign(
         account_id=found.account_id, campaign_id=found.id, words=_words(), outcome=Outcome.BLOCKED
     )
