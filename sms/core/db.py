@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,23 +118,43 @@ def release() -> None:
 
 def rows(sql: str, /, **params: object) -> Sequence[Row[Any]]:
     """Run one SQL statement and return its rows."""
-    return db.session.execute(text(sql), params).all()
+    return db.session.execute(_text(sql), params).all()
 
 
 def row(sql: str, /, **params: object) -> Row[Any] | None:
     """Run one SQL statement that yields one row at most."""
-    return db.session.execute(text(sql), params).one_or_none()
+    return db.session.execute(_text(sql), params).one_or_none()
 
 
 def scalar(sql: str, /, **params: object) -> Any:
     """Run one SQL statement and return its first column of its first row, or None."""
-    return db.session.execute(text(sql), params).scalar()
+    return db.session.execute(_text(sql), params).scalar()
 
 
 def execute(sql: str, /, **params: object) -> int:
     """Run one SQL statement and return how many rows it touched."""
-    result = db.session.execute(text(sql), params)
+    result = db.session.execute(_text(sql), params)
     return result.rowcount if isinstance(result, CursorResult) else 0
+
+
+def bulk(sql: str, /, **params: object) -> list[tuple[Any, ...]]:
+    """Run one SQL statement and return its rows as the driver makes them, plain tuples: for what there is one of for
+    each message, at a fifth of the price of `rows`."""
+    result = db.session.execute(_text(sql), params)
+    if not isinstance(result, CursorResult) or result.cursor is None:
+        raise RuntimeError("a statement that returns no rows")
+    found = list(result.cursor.fetchall())
+    result.close()
+    return found
+
+
+def array(values: Iterable[object]) -> str:
+    """Values that need no quotes (numbers, words of ours, ISO moments) as PostgreSQL writes an array, to be CAST in the
+    statement: at an eighth of the price of a list."""
+    return f"{{{','.join(map(str, values))}}}"
+
+
+_text = lru_cache(maxsize=1024)(text)  # reading the places out of a statement costs more than to look it up
 
 
 def copy_in(table: str, columns: Sequence[str], chunks: Iterable[str | bytes]) -> None:
@@ -152,4 +173,4 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "
 
 def copy_text(value: str) -> str:
     """One text value in COPY's text format."""
-    return value.translate(_ESCAPES)
+    return value if value.isalnum() else value.translate(_ESCAPES)

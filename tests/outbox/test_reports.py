@@ -146,6 +146,67 @@ def test_duplicates_shuffles_and_strangers_change_nothing(shop: Shop, steps: Ste
     steps.verify()
 
 
+def test_what_is_said_twice_counts_for_the_set_that_said_it_first(shop: Shop, steps: Steps) -> None:
+    campaign_id = make_campaign(shop)
+    steps.send()
+    delivered, blocked, *_ = _refs()
+    said = [_report(delivered, Outcome.DELIVERED), _report(blocked, Outcome.BLOCKED)]
+    for told in ([*said, said[0]], said):
+        with transaction():
+            reports.store(told, gateway_id=shop.gateway_id, source="push", at=SOON)
+    with transaction():
+        assert reports.apply_waiting(most=100, at=SOON) == 2
+
+    sets = rows("SELECT report_count, applied_count, conflict_count FROM outbox_report_set ORDER BY id")
+    assert [tuple(each) for each in sets] == [(3, 2, 0), (2, 0, 0)]
+    steps.settle(campaign_id)
+    steps.verify()
+
+
+def test_codes_are_kept_as_the_operator_wrote_them(shop: Shop, steps: Steps) -> None:
+    campaign_id = make_campaign(shop)
+    steps.send()
+    codes = ["", "NULL", '{"a", b}', "a\\tb\tc\n", "رد شد", "'", ":at", "%s", "1", "1"]
+    outcomes = [Outcome.DELIVERED, Outcome.BLOCKED] * 5
+    _push(shop, *(Report(*each) for each in zip(_refs(), codes, outcomes, strict=True)))
+
+    kept = rows("SELECT outcome::text, code FROM outbox_message WHERE campaign_id = :id ORDER BY id", id=campaign_id)
+    assert [(each.outcome, each.code or "") for each in kept] == list(zip(outcomes, codes, strict=True))
+    assert {each.code for each in rows("SELECT code FROM outbox_report")} == set(codes)
+    steps.settle(campaign_id)
+    steps.verify()
+
+
+def test_messages_of_one_batch_are_refunded_each_by_its_own_network_and_price(shop: Shop, steps: Steps) -> None:
+    make_campaign(shop)
+    steps.send()
+    with transaction():
+        network = scalar("SELECT max(id) FROM operators_network")
+        execute(
+            "INSERT INTO billing_refund_rule (operator_id, network_id, outcome, percent, valid_from)"
+            " VALUES (:operator, :network, 'blocked', 50, '2020-01-01')",
+            operator=shop.operator_id,
+            network=network,
+        )
+        execute(
+            """UPDATE outbox_message SET network_id = CASE WHEN id % 2 = 0 THEN :network ELSE network_id END,
+               price_mrial = price_mrial - row_number, cost_mrial = cost_mrial - 2 * row_number""",
+            network=network,
+        )
+    _push(shop, *(_report(ref, Outcome.BLOCKED) for ref in _refs()))
+
+    for each in rows(
+        """SELECT m.id, m.row_number, r.amount_mrial, r.cost_mrial, r.account_id, r.campaign_id = m.campaign_id AS own
+           FROM outbox_message m JOIN outbox_refund r ON r.message_id = m.id"""
+    ):
+        percent = 50 if each.id % 2 == 0 else 100
+        price, cost = 1_000_000 - each.row_number, 600_000 - 2 * each.row_number
+        assert (each.amount_mrial, each.cost_mrial) == (price * percent // 100, cost * percent // 100)
+        assert (each.account_id, each.own) == (shop.account_id, True)
+    assert scalar("SELECT count(*) FROM outbox_refund") == 10
+    assert scalar("SELECT refund_due_count FROM outbox_campaign") == 10
+
+
 def test_delivered_overrules_a_failure_until_the_refund_is_posted(shop: Shop, steps: Steps) -> None:
     campaign_id = make_campaign(shop)
     steps.send()

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sms.core.crash import crash_point
-from sms.core.db import copy_in, copy_text, execute, rows
+from sms.core.db import bulk, copy_in, copy_text, execute, rows
 from sms.core.errors import SmsError
 from sms.ledger.operations import open_wallet, post
 from sms.ledger.rules import Posting, TransferKind, WalletKind
@@ -113,8 +113,8 @@ def claim(
 def _recipients(picked: Sequence[Any]) -> dict[int, list[Recipient]]:
     found: dict[int, list[Recipient]] = defaultdict(list)
     for run in runs([(batch.id, batch.first_id, batch.last_id) for batch in picked]):
-        for message in rows(_LOAD, low=run.low, high=run.high, batch_ids=list(run.batch_ids)):
-            found[message[0]].append(Recipient._make(message[1:]))
+        for batch_id, *message in bulk(_LOAD, low=run.low, high=run.high, batch_ids=list(run.batch_ids)):
+            found[batch_id].append(Recipient._make(message))
     return found
 
 

@@ -1,26 +1,35 @@
 """What a report comes to: the outcome of a message, counted on its batch, and the refund that follows by rule."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sms.billing.queries import RefundResolver, refund_rules
-from sms.core.db import execute, row, rows
+from sms.core.db import array, bulk, execute, row, rows
 from sms.core.money import share
 from sms.operators.rules import Outcome
 from sms.outbox.operations.counters import add_to_batches, lock_batches, touch
 from sms.outbox.rules import OVERRULABLE, WEAKEST, refund_due_at, stands_over
 
-# One HOT update a message in its life. A report for a message that has its outcome changes nothing here.
-_APPLY = """
-UPDATE outbox_message m SET outcome = CAST(n.outcome AS outbox_outcome), code = n.code, final_at = :at
-FROM unnest(CAST(:ids AS bigint[]), CAST(:outcomes AS text[]), CAST(:codes AS text[])) AS n (id, outcome, code)
-WHERE m.id = n.id AND m.id BETWEEN :low AND :high AND m.outcome IS NULL
-RETURNING m.id, m.batch_id, m.campaign_id, m.account_id, m.line_id, m.network_id, m.price_mrial, m.cost_mrial, n.outcome
+# One HOT update a message in its life; what comes back is grouped, and only failures carry what a refund is made of.
+_GIVE = """
+WITH ended AS (
+    UPDATE outbox_message m SET outcome = (CAST(:outcomes AS outbox_outcome[]))[n.kind],
+        code = (CAST(:codes AS text[]))[n.kind], final_at = :at
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:kinds AS int[])) AS n (id, kind)
+    WHERE m.id = n.id AND m.id BETWEEN :low AND :high {only}
+    RETURNING m.id, m.batch_id, m.campaign_id, m.account_id, m.line_id, m.network_id, m.price_mrial, m.cost_mrial,
+        m.outcome, m.outcome <> 'delivered' AS is_failure
+)
+SELECT batch_id, campaign_id, account_id, line_id, CASE WHEN is_failure THEN network_id ELSE 0 END, outcome::text,
+    array_agg(id), coalesce(array_agg(price_mrial) FILTER (WHERE is_failure), '{{}}'),
+    coalesce(array_agg(cost_mrial) FILTER (WHERE is_failure), '{{}}')
+FROM ended GROUP BY 1, 2, 3, 4, 5, outcome
 """
+_APPLY = _GIVE.format(only="AND m.outcome IS NULL")  # a report for a message that has its outcome changes nothing
+_OVERRULE = _GIVE.format(only="")
 
 # What is reported later may say more, never less; once the refund is posted, it stays and the conflict is counted.
 _FAILED = """
@@ -34,13 +43,6 @@ _REFUNDS = """
 SELECT message_id, transfer_id FROM outbox_refund WHERE message_id = ANY(:ids) ORDER BY message_id FOR UPDATE
 """
 
-_OVERRULE = """
-UPDATE outbox_message m SET outcome = CAST(n.outcome AS outbox_outcome), code = n.code, final_at = :at
-FROM unnest(CAST(:ids AS bigint[]), CAST(:outcomes AS text[]), CAST(:codes AS text[])) AS n (id, outcome, code)
-WHERE m.id = n.id AND m.id BETWEEN :low AND :high
-RETURNING m.id, m.batch_id, m.campaign_id, m.account_id, m.line_id, m.network_id, m.price_mrial, m.cost_mrial, n.outcome
-"""
-
 _FORGET_REFUNDS = """
 WITH gone AS (
     DELETE FROM outbox_refund WHERE message_id = ANY(:ids) AND transfer_id IS NULL RETURNING campaign_id, amount_mrial
@@ -50,8 +52,7 @@ FROM (SELECT campaign_id, sum(amount_mrial) AS amount, count(*) AS n FROM gone G
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Final:
+class Final(NamedTuple):
     """The outcome a report states for a message."""
 
     message_id: int
@@ -59,34 +60,59 @@ class Final:
     code: str
 
 
+class _Ended(NamedTuple):
+    """Messages of one batch, and of one network when they failed, that ended alike; prices and costs of failures."""
+
+    batch_id: int
+    campaign_id: int
+    account_id: int
+    line_id: int
+    network_id: int
+    outcome: Outcome
+    message_ids: Sequence[int]
+    prices_mrial: Sequence[int]
+    costs_mrial: Sequence[int]
+
+
 def apply(finals: Sequence[Final], *, at: datetime) -> list[int]:
     """Give messages their outcome, count it, and note the refunds that follow by rule; returns the ids of those it
     was news to."""
-    first = _strongest(finals)
-    if not first:
+    ended = _give(_APPLY, _strongest(finals), at=at)
+    counted: Counter[tuple[int, Outcome]] = Counter()
+    for group in ended:
+        counted[group.batch_id, group.outcome] += len(group.message_ids)
+    add_to_batches(counted)
+    _note_refunds(ended, at=at)
+    touch({group.campaign_id for group in ended})
+    return [message_id for group in ended for message_id in group.message_ids]
+
+
+def _give(sql: str, said: Mapping[int, Final], *, at: datetime) -> list[_Ended]:
+    """Write outcomes down; many reports say the same few things, so these are sent once."""
+    if not said:
         return []
-    ids = sorted(first)
-    ended = rows(
-        _APPLY,
-        ids=ids,
-        outcomes=[str(first[message_id].outcome) for message_id in ids],
-        codes=[first[message_id].code or None for message_id in ids],
+    ids = sorted(said)
+    kinds: dict[tuple[Outcome, str], int] = {}
+    places = [kinds.setdefault((said[each].outcome, said[each].code), len(kinds) + 1) for each in ids]
+    ended = bulk(
+        sql,
+        ids=array(ids),
+        kinds=array(places),
+        outcomes=[str(outcome) for outcome, _ in kinds],
+        codes=[code or None for _, code in kinds],
         low=ids[0],
         high=ids[-1],
         at=at,
     )
-    add_to_batches(Counter((message.batch_id, Outcome(message.outcome)) for message in ended))
-    note_refunds([message for message in ended if message.outcome != Outcome.DELIVERED], at=at)
-    touch({message.campaign_id for message in ended})
-    return [message.id for message in ended]
+    return [_Ended._make(group)._replace(outcome=Outcome(group[5])) for group in ended]
 
 
 def _strongest(finals: Iterable[Final]) -> dict[int, Final]:
     """By message id, of several reports of one message the one that says most: whatever came first, the end is one."""
     found: dict[int, Final] = {}
     for final in finals:
-        known = found.get(final.message_id)
-        if known is None or stands_over(final.outcome, known.outcome):
+        known = found.setdefault(final.message_id, final)
+        if known is not final and stands_over(final.outcome, known.outcome):
             found[final.message_id] = final
     return found
 
@@ -104,30 +130,21 @@ def overrule(finals: Sequence[Final], *, at: datetime) -> int:
     paid = {refund.message_id for refund in refunds if refund.transfer_id is not None}
     changed = [message for message in failed if message.id not in paid]
     if changed:
-        _change([said[message.id] for message in changed], changed, at=at)
+        _change({message.id: said[message.id] for message in changed}, changed, at=at)
     return len(changed)
 
 
-def _change(finals: Sequence[Final], earlier: Sequence[Any], *, at: datetime) -> None:
+def _change(said: Mapping[int, Final], earlier: Sequence[Any], *, at: datetime) -> None:
     """Give messages another outcome than `earlier`, with its counts and its refund in place of the old ones."""
-    ids = [final.message_id for final in finals]
-    changed = rows(
-        _OVERRULE,
-        ids=ids,
-        outcomes=[str(final.outcome) for final in finals],
-        codes=[final.code or None for final in finals],
-        low=ids[0],
-        high=ids[-1],
-        at=at,
-    )
+    changed = _give(_OVERRULE, said, at=at)
     counted: Counter[tuple[int, Outcome]] = Counter()
-    for before, final in zip(earlier, finals, strict=True):
-        counted[before.batch_id, final.outcome] += 1
+    for before in earlier:
+        counted[before.batch_id, said[before.id].outcome] += 1
         counted[before.batch_id, Outcome(before.earlier)] -= 1
     add_to_batches(counted)
-    execute(_FORGET_REFUNDS, ids=ids)
-    note_refunds([message for message in changed if message.outcome != Outcome.DELIVERED], at=at)
-    touch({message.campaign_id for message in changed})
+    execute(_FORGET_REFUNDS, ids=list(said))
+    _note_refunds(changed, at=at)
+    touch({group.campaign_id for group in changed})
 
 
 @lru_cache(maxsize=1024)
@@ -136,19 +153,24 @@ def _resolver(line_id: int, accepted_at: datetime) -> RefundResolver:
     return refund_rules(line_ids=[line_id], at=accepted_at)
 
 
-def note_refunds(ended: Sequence[Any], *, at: datetime) -> None:
+def _note_refunds(ended: Sequence[_Ended], *, at: datetime) -> None:
     """Write down what is to be refunded, and when, for messages that ended so and were charged."""
-    due: list[tuple[Any, int, int, int, datetime]] = []
-    accepted = _accepted_at({message.campaign_id for message in ended})
-    sent = _sent_at({message.batch_id for message in ended})
-    for message in ended:
-        resolver = _resolver(message.line_id, accepted[message.campaign_id])
-        rule = resolver.rule(line_id=message.line_id, network_id=message.network_id, outcome=Outcome(message.outcome))
-        if rule is None or not message.price_mrial or not rule.percent:
+    failed = [group for group in ended if group.outcome is not Outcome.DELIVERED]
+    accepted = _accepted_at({group.campaign_id for group in failed})
+    sent = _sent_at({group.batch_id for group in failed})
+    due: list[_Due] = []
+    for group in failed:
+        resolver = _resolver(group.line_id, accepted[group.campaign_id])
+        rule = resolver.rule(line_id=group.line_id, network_id=group.network_id, outcome=group.outcome)
+        if rule is None or not rule.percent:
             continue
-        due_at = refund_due_at(sent_at=sent[message.batch_id], delay_seconds=rule.delay_seconds, at=at)
-        amount = share(message.price_mrial, percent=rule.percent)
-        due.append((message, rule.id, amount, share(message.cost_mrial, percent=rule.percent), due_at))
+        due_at = refund_due_at(sent_at=sent[group.batch_id], delay_seconds=rule.delay_seconds, at=at).isoformat()
+        for message_id, price, cost in zip(group.message_ids, group.prices_mrial, group.costs_mrial, strict=True):
+            if price:
+                amount, of_cost = share(price, percent=rule.percent), share(cost, percent=rule.percent)
+                due.append(
+                    (message_id, group.account_id, group.campaign_id, rule.id, group.outcome, amount, of_cost, due_at)
+                )
     _insert_refunds(due)
 
 
@@ -162,17 +184,22 @@ def _sent_at(batch_ids: set[int]) -> dict[int, datetime]:
     return {batch.id: batch.submitted_at for batch in found}
 
 
-def _insert_refunds(due: Sequence[tuple[Any, int, int, int, datetime]]) -> None:
+# Message, account, campaign, rule, outcome, milli-rial to pay back, of our cost, and when.
+_Due = tuple[int, int, int, int, Outcome, int, int, str]
+
+
+def _insert_refunds(due: Sequence[_Due]) -> None:
     if not due:
         return
+    names = ("ids", "accounts", "campaigns", "rules", "outcomes", "amounts", "costs", "due")
     row(
         """WITH made AS (
                INSERT INTO outbox_refund (message_id, account_id, campaign_id, rule_id, outcome, amount_mrial,
                cost_mrial, due_at)
-               SELECT n.id, n.account_id, n.campaign_id, n.rule_id, CAST(n.outcome AS outbox_outcome), n.amount,
+               SELECT n.id, n.account_id, n.campaign_id, n.rule_id, n.outcome, n.amount,
                n.cost, n.due_at
                FROM unnest(CAST(:ids AS bigint[]), CAST(:accounts AS bigint[]), CAST(:campaigns AS bigint[]),
-                           CAST(:rules AS int[]), CAST(:outcomes AS text[]), CAST(:amounts AS bigint[]),
+                           CAST(:rules AS int[]), CAST(:outcomes AS outbox_outcome[]), CAST(:amounts AS bigint[]),
                            CAST(:costs AS bigint[]),
                            CAST(:due AS timestamptz[])) AS n (id, account_id, campaign_id, rule_id, outcome,
                            amount, cost, due_at)
@@ -184,12 +211,5 @@ def _insert_refunds(due: Sequence[tuple[Any, int, int, int, datetime]]) -> None:
                WHERE c.id = m.campaign_id
            )
            SELECT count(*) AS n FROM made""",
-        ids=[message.id for message, *_ in due],
-        accounts=[message.account_id for message, *_ in due],
-        campaigns=[message.campaign_id for message, *_ in due],
-        rules=[rule_id for _, rule_id, *_ in due],
-        outcomes=[message.outcome for message, *_ in due],
-        amounts=[amount for _, _, amount, _, _ in due],
-        costs=[cost for *_, cost, _ in due],
-        due=[due_at for *_, due_at in due],
+        **{name: array(column) for name, column in zip(names, zip(*due, strict=True), strict=True)},
     )

@@ -4,9 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from itertools import repeat
+from typing import Any, NamedTuple
 
-from sms.core.db import copy_in, copy_text, execute, rows, scalar
+from sms.core.db import array, bulk, copy_in, copy_text, execute, rows, scalar
 from sms.operators.contract import Report
 from sms.operators.rules import Outcome
 from sms.outbox.operations.counters import lock_batches, touch
@@ -15,6 +17,7 @@ from sms.outbox.rules import next_poll, runs
 
 UNMATCHED_HOURS = 72
 MOST_REPORTS = 20_000  # applied in one transaction
+_OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 
 _CLAIM_POLLS = """
 WITH due AS (
@@ -26,21 +29,25 @@ FROM due WHERE b.id = due.id
 RETURNING b.id, b.campaign_id, b.first_id, b.last_id, b.poll_step, b.submitted_at
 """
 
+# The inner selects cannot be turned round: when the statistics do not know of ids so new yet, the planner would else
+# compare every message with every submission.
 _PENDING = """
 SELECT m.id, m.batch_id, s.operator_ref
-FROM outbox_message m JOIN outbox_submission s ON s.message_id = m.id
-WHERE m.id BETWEEN :low AND :high AND s.message_id BETWEEN :low AND :high
-  AND m.batch_id = ANY(:batch_ids) AND m.outcome IS NULL
+FROM outbox_message m CROSS JOIN LATERAL (
+    SELECT operator_ref FROM outbox_submission WHERE message_id = m.id AND message_id BETWEEN :low AND :high OFFSET 0
+) s
+WHERE m.id BETWEEN :low AND :high AND m.batch_id = ANY(CAST(:batch_ids AS bigint[])) AND m.outcome IS NULL
 ORDER BY m.id
 """
 
 _MATCH = """
-SELECT r.set_id, r.gateway_id, r.operator_ref, r.code, r.outcome::text AS outcome, r.reported_at,
-       coalesce(r.message_id, s.message_id) AS message_id
-FROM outbox_report r
-LEFT JOIN outbox_submission s ON r.message_id IS NULL AND s.gateway_id = r.gateway_id
-    AND s.operator_ref = r.operator_ref
-WHERE r.set_id = ANY(:set_ids) AND r.set_id BETWEEN :low AND :high
+SELECT r.set_id, coalesce(r.message_id, s.message_id), r.outcome::text, r.code, r.gateway_id, r.operator_ref,
+    CASE WHEN coalesce(r.message_id, s.message_id) IS NULL THEN r.reported_at END
+FROM outbox_report r LEFT JOIN LATERAL (
+    SELECT message_id FROM outbox_submission
+    WHERE r.message_id IS NULL AND gateway_id = r.gateway_id AND operator_ref = r.operator_ref OFFSET 0
+) s ON true
+WHERE r.set_id = ANY(:set_ids) AND r.set_id BETWEEN :low AND :high AND r.outcome IS NOT NULL
 """
 
 # Each look at a report that nobody knows comes after as long a wait as it has waited so far, at most an hour.
@@ -66,8 +73,7 @@ SELECT message_id, outcome::text AS outcome, code FROM matched
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A message whose report is awaited, by the reference the operator gave."""
 
     message_id: int
@@ -106,8 +112,7 @@ def claim_polls(*, gateway_id: int, most: int, lease_seconds: float, at: datetim
     batches = rows(_CLAIM_POLLS, gateway_id=gateway_id, most=most, lease_seconds=lease_seconds, at=at)
     pending: list[Pending] = []
     for run in runs([(batch.id, batch.first_id, batch.last_id) for batch in batches]):
-        found = rows(_PENDING, low=run.low, high=run.high, batch_ids=list(run.batch_ids))
-        pending.extend(Pending(message.id, message.batch_id, message.operator_ref) for message in found)
+        pending += map(Pending._make, bulk(_PENDING, low=run.low, high=run.high, batch_ids=array(run.batch_ids)))
     return Poll(
         [PollBatch(batch.id, batch.campaign_id, batch.poll_step, batch.submitted_at) for batch in batches], pending
     )
@@ -189,7 +194,7 @@ def store(
     """Keep reports raw, as one set; returns its id, or None when there is nothing to keep."""
     if not reports:
         return None
-    known = message_ids if message_ids is not None else [None] * len(reports)
+    known = message_ids if message_ids is not None else repeat(None, len(reports))
     set_id = int(
         scalar(
             "INSERT INTO outbox_report_set (id, gateway_id, source, received_at, report_count)"
@@ -206,10 +211,9 @@ def store(
         ("set_id", "gateway_id", "operator_ref", "code", "outcome", "message_id", "reported_at"),
         [
             "".join(
-                f"{head}{copy_text(report.operator_ref)}\t{copy_text(report.code)}\t{report.outcome or _NULL}"
-                f"\t{_NULL if message_id is None else message_id}"
-                f"\t{report.reported_at.isoformat() if report.reported_at else _NULL}\n"
-                for report, message_id in zip(reports, known, strict=True)
+                f"{head}{copy_text(ref)}\t{copy_text(code)}\t{outcome or _NULL}"
+                f"\t{_NULL if message_id is None else message_id}\t{_moment(reported_at)}\n"
+                for (ref, code, outcome, reported_at, _), message_id in zip(reports, known, strict=True)
             )
         ],
     )
@@ -217,6 +221,11 @@ def store(
 
 
 _NULL = "\\N"
+
+
+@lru_cache(maxsize=4096)  # the reports of one set share a few seconds
+def _moment(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else _NULL
 
 
 def apply_waiting(*, most: int, at: datetime) -> int:
@@ -230,16 +239,14 @@ def apply_waiting(*, most: int, at: datetime) -> int:
     set_ids = _taken(waiting)
     if not set_ids:
         return 0
-    matched = rows(_MATCH, set_ids=set_ids, low=set_ids[0], high=set_ids[-1])
-    _keep_unmatched([report for report in matched if report.message_id is None and report.outcome], at=at)
-    final = [
-        Final(report.message_id, Outcome(report.outcome), report.code)
-        for report in matched
-        if report.outcome and report.message_id is not None
-    ]
+    told = bulk(_MATCH, set_ids=set_ids, low=set_ids[0], high=set_ids[-1])
+    _keep_unmatched([report for report in told if report[1] is None], at=at)
+    matched = [report for report in told if report[1] is not None]
+    final = [Final(message_id, _OUTCOMES[outcome], code) for _, message_id, outcome, code, *_ in matched]
     ended = set(apply(final, at=at))
     overruled = overrule([each for each in final if each.message_id not in ended], at=at)
-    per_set = Counter(report.set_id for report in matched if report.message_id in ended)
+    first_in = {message_id: set_id for set_id, message_id, *_ in reversed(matched)}
+    per_set = Counter(first_in[message_id] for message_id in ended)
     _sets_applied({set_id: (per_set[set_id], overruled if set_id == set_ids[0] else 0) for set_id in set_ids}, at=at)
     return len(set_ids)
 
@@ -269,8 +276,9 @@ def _sets_applied(counts: Mapping[int, tuple[int, int]], *, at: datetime) -> Non
     )
 
 
-def _keep_unmatched(reports: Sequence[Any], *, at: datetime) -> None:
-    """A report may overtake the answer to its own submit: it waits, and is looked at again, for 72 hours."""
+def _keep_unmatched(reports: Sequence[tuple[Any, ...]], *, at: datetime) -> None:
+    """A report may overtake the answer to its own submit: it waits, and is looked at again, for 72 hours. Rows as
+    `_MATCH` gives them."""
     if reports:
         execute(
             """INSERT INTO outbox_report_unmatched (gateway_id, operator_ref, code, outcome, reported_at, received_at,
@@ -280,11 +288,11 @@ def _keep_unmatched(reports: Sequence[Any], *, at: datetime) -> None:
                CAST(:outcomes AS text[]),
                            CAST(:moments AS timestamptz[])) AS n (gateway_id, ref, code, outcome, reported_at)
                ON CONFLICT DO NOTHING""",
-            gateways=[report.gateway_id for report in reports],
-            refs=[report.operator_ref for report in reports],
-            codes=[report.code for report in reports],
-            outcomes=[report.outcome for report in reports],
-            moments=[report.reported_at for report in reports],
+            outcomes=[outcome for _, _, outcome, *_ in reports],
+            codes=[code for _, _, _, code, *_ in reports],
+            gateways=[gateway_id for *_, gateway_id, _, _ in reports],
+            refs=[ref for *_, ref, _ in reports],
+            moments=[reported_at for *_, reported_at in reports],
             at=at,
         )
 
