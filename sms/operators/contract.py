@@ -63,8 +63,6 @@ class Answer(NamedTuple):
     operator_ref: str = ""  # of an accepted one
     code: str = ""  # the operator's own code, kept for people
     outcome: Outcome | None = None  # of a refused one
-    parts: int | None = None
-    cost_mrial: int | None = None
 
 
 class Report(NamedTuple):

@@ -35,8 +35,6 @@ REFUSED, NEVER, CUT = 989120000097, 989120000098, 989120000099
 class Facts:
     """In what the operators differ, as they may."""
 
-    part_mrial: int  # of a part in Persian, at the simulated one
-    tells_parts: bool
     tells_dates: bool
     longest: int
     busy_codes: tuple[int, ...]
@@ -46,8 +44,6 @@ class Facts:
 
 FACTS = {
     "magfa": Facts(
-        part_mrial=1_050_000,
-        tells_parts=True,
         tells_dates=True,
         longest=3000,
         busy_codes=(15, 23),
@@ -55,8 +51,6 @@ FACTS = {
         not_in_network=Outcome.NOT_IN_NETWORK,
     ),
     "kavenegar": Facts(
-        part_mrial=900_000,
-        tells_parts=False,
         tells_dates=False,
         longest=900,
         busy_codes=(409, 429, 451),
@@ -104,9 +98,6 @@ def test_a_full_batch_is_accepted_and_every_answer_is_about_the_right_message(
     assert accepted(simulator, adapter) == {envelope.message_id: envelope.recipient for envelope in sent.envelopes}
     for answer in answers[::17]:
         assert adapter.lookup(answer.message_id) == answer.operator_ref
-    facts = FACTS[adapter.code]
-    assert answers[0].parts == (1 if facts.tells_parts else None)
-    assert answers[0].cost_mrial == facts.part_mrial
 
 
 def test_refused_recipients_are_named_and_the_rest_goes(adapter: Operator) -> None:

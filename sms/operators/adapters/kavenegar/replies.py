@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from sms.operators.adapters.kavenegar import codes
 from sms.operators.contract import Answer, AnswerKind, Envelope
 from sms.operators.protocols.http import HttpReply
-from sms.operators.protocols.replies import Row, mrial_of, rows_of, torn_rows, whole_of
+from sms.operators.protocols.replies import Row, rows_of, torn_rows, whole_of
 
 HTTP_OK = 200
 ENTRIES = "entries"
@@ -70,8 +70,7 @@ def _answer(message_id: int, row: Row) -> Answer | None:
     if status is None:
         return None
     if ref and status in codes.REPORTS:
-        cost_mrial = mrial_of(row.get("cost"))  # of all its parts
-        return Answer(message_id, AnswerKind.ACCEPTED, operator_ref=str(ref), code=str(status), cost_mrial=cost_mrial)
+        return Answer(message_id, AnswerKind.ACCEPTED, operator_ref=str(ref), code=str(status))
     if not row.get("messageid") and status in codes.ROW_REFUSALS:
         return Answer(message_id, AnswerKind.REFUSED, code=str(status), outcome=codes.ROW_REFUSALS[status])
     return None  # an unknown word, or a refusal with a reference, proves nothing
