@@ -24,6 +24,7 @@ from tests.outbox.conftest import Steps, accepted, balance, refused
 from tests.outbox.visits import numbers, sent, signed_in
 
 HTMX = {"HX-Request": "true"}
+HEALTH = "INSERT INTO operators_health (gateway_id, breaker, since, override, override_until) SELECT id,"
 # By the last digit of the recipient, as the simulator does it.
 FATES: Mapping[int, Outcome] = {0: Outcome.BLOCKED, 1: Outcome.NOT_IN_NETWORK, 2: Outcome.UNDELIVERED}
 
@@ -81,7 +82,7 @@ def test_the_page_of_a_send_at_every_stage(shop: Shop, steps: Steps, walker: Wal
 
     with transaction():
         execute("UPDATE outbox_batch SET state = 'queued', attempt = 0, wire_at = NULL, lease_until = NULL")
-    steps.send(answered)
+    steps.send(answered, at=clock.now())
     steps.settle(campaign_id)
     assert bar(walker.go(page)) == {
         **{"Sent, waiting for its report": "7", "Fate unknown": "1", "Refused by operator": "1"},
@@ -133,9 +134,19 @@ def test_polling_ends_by_itself_and_answers_with_the_block_alone(shop: Shop, ste
     ("trouble", "sentence"),
     [
         ("UPDATE operators_gateway SET is_on = false", "gateway is stopped at the moment"),
-        ("UPDATE operators_gateway SET stopped_reason = 'credit'", "gateway is stopped at the moment"),
+        ("UPDATE operators_gateway SET stopped_reason = 'credentials'", "gateway is stopped at the moment"),
+        ("UPDATE operators_gateway SET stopped_reason = 'credit'", "is used up. Nothing is lost"),
         ("UPDATE operators_gateway SET failing_since = now()", "has not been answering since"),
-        ("UPDATE lines_line SET is_active = false", "This line is switched off."),
+        (f"{HEALTH} 'open', now(), '', NULL FROM operators_gateway", "has not been answering since"),
+        (f"{HEALTH} 'closed', NULL, 'open', now() + interval '1 hour' FROM operators_gateway", "gateway is stopped"),
+        ("UPDATE lines_line SET is_active = false", "is switched off."),
+        (
+            "UPDATE lines_line SET opens_at = (now() AT TIME ZONE 'Asia/Tehran' + interval '1 hour')::time,"
+            " closes_at = (now() AT TIME ZONE 'Asia/Tehran' + interval '2 hours')::time",
+            "is closed. What is left waits",
+        ),
+        ("UPDATE outbox_campaign SET paused_at = now()", "Paused since"),
+        ("UPDATE outbox_campaign SET scheduled_at = now() + interval '1 hour'", "Scheduled: it begins at"),
     ],
 )
 def test_a_send_that_waits_says_why(trouble: str, sentence: str, shop: Shop, steps: Steps, walker: Walker) -> None:
@@ -144,6 +155,8 @@ def test_a_send_that_waits_says_why(trouble: str, sentence: str, shop: Shop, ste
     with transaction():
         execute(trouble)
     assert sentence in walker.go(f"/campaigns/{campaign_id}").text
+    (message_id, *_) = (each.id for each in rows("SELECT id FROM outbox_message"))
+    assert sentence in walker.go(f"/messages/{message_id}").text
 
 
 def test_the_rest_is_cancelled_and_its_money_comes_back(shop: Shop, steps: Steps, walker: Walker) -> None:
