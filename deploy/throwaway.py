@@ -158,7 +158,7 @@ def throw_away_panel(*, durable: bool = False, **settings: str) -> Iterator[Thro
             servers=servers.children,
         )
         prepare = python_command("deploy.prepare", "--sample-data")
-        subprocess.run(prepare, cwd=ROOT, env=environment(panel.settings), check=True)
+        subprocess.run(prepare, cwd=ROOT, env=environment(panel.settings), stdout=subprocess.DEVNULL, check=True)
         try:
             yield panel
         finally:

@@ -1,5 +1,6 @@
 """Processes die where they are told to, once, and never in production."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -40,6 +41,15 @@ def test_one_process_a_ticket(tmp_path: Path) -> None:
         (tmp_path / ticket).touch()
     assert [_run(f"{tmp_path}/")[0] for _ in range(3)] == [-signal.SIGKILL, -signal.SIGKILL, 0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ticket_may_stop_a_process_until_it_is_told_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "here.1").write_text("STOP")
+    environ = {"CRASH_AT": f"{tmp_path}/", "PAYAMGAH_MODE": "sample"}
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+        process.send_signal(signal.SIGCONT)
+        assert process.communicate(timeout=10)[0].split() == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("mode", ["production", ""])

@@ -36,6 +36,7 @@ class Faults:
 
     is_refusing: bool = False  # nobody listens, those connected are cut
     is_silent: bool = False  # takes everything, passes nothing on
+    is_deaf: bool = False  # requests are delivered, of answers nothing is passed on
     delay_ms: float = 0.0  # of each request …
     reply_delay_ms: float = 0.0  # … and of each piece of an answer
     jitter_ms: float = 0.0  # up to so much more of either
@@ -106,7 +107,7 @@ class Connection:
         faults = self.way.faults
         self.is_answering = True
         await self._wait(faults.reply_delay_ms)
-        if faults.is_silent:
+        if faults.is_silent or faults.is_deaf:
             await asyncio.Event().wait()
         if self.fate == "cut_reply":
             return None

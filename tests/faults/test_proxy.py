@@ -133,6 +133,13 @@ def test_silence_passes_nothing_on(proxy: RunningProxy, far_side: FarSide) -> No
     assert far_side.heard == 0
 
 
+def test_one_direction_may_be_silent(proxy: RunningProxy, far_side: FarSide) -> None:
+    proxy.fault("way", is_deaf=True)
+    with pytest.raises(TimeoutError):
+        _ask(proxy, patience=0.3)
+    assert far_side.whole == 1
+
+
 @pytest.mark.parametrize(
     "faults",
     [{"delay_ms": 150}, {"reply_delay_ms": 150}, {"bytes_per_second": 2000}, {"jitter_ms": 5, "slice_bytes": 9}],

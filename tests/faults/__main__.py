@@ -1,0 +1,63 @@
+"""`python3 panel.py faults`: the panel is made to fail in every way a seed says, and held to what it promised."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from tests.faults.run import Told, run
+from tests.faults.stage import staged
+
+_KILLS_A_MINUTE = 20
+
+
+def main(words: list[str]) -> int:
+    """Run what the words say; 1 when anything broke."""
+    asked = _parser().parse_args(words)
+    with staged(seed=asked.seed) as stage:
+        told = run(
+            stage,
+            seed=asked.seed,
+            minutes=asked.minutes,
+            messages=asked.messages,
+            kills=asked.kills or round(_KILLS_A_MINUTE * asked.minutes),
+        )
+    _print(told, as_json=asked.as_json)
+    return 1 if told.broke else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="panel.py faults", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=2.0, help="for so long things go wrong")
+    parser.add_argument("--messages", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=0, help=f"{_KILLS_A_MINUTE} a minute, unless said")
+    parser.add_argument("--json", dest="as_json", action="store_true")
+    return parser
+
+
+def _print(told: Told, *, as_json: bool) -> None:
+    if as_json:
+        _say(json.dumps({"seed": told.seed, **told.figures, "broke": told.broke}, ensure_ascii=False))
+        return
+    _say(f"seed {told.seed}")
+    _tell(told.figures, "")
+    _say("\n".join(["broke:", *(f"  {each}" for each in told.broke)]) if told.broke else "nothing broke")
+
+
+def _tell(figures: Mapping[str, Any], margin: str) -> None:
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            _say(f"{margin}{name}:")
+            _tell(value, margin + "  ")
+        else:
+            _say(f"{margin}{name}: {value}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - the answer of a command
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
