@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.esme import ANSWER, ENQUIRE, HEADER, MANY, NACK, SUBMIT, Esme, Gone
+from tests.simulator.esme import ANSWER, ENQUIRE, HEADER, MANY, NACK, SUBMIT, UNBIND, Esme, Gone
 from tests.simulator.running import RunningSimulator
 
 
@@ -19,6 +19,7 @@ def test_99_closes_the_link_instead_of_an_answer_and_only_once(simulator: Runnin
     with Esme(simulator.smpp_port) as link:
         link.submit("989120000001", "989120000099", "989120000002")
         assert [pdu.sequence for pdu in link.answers(2)] == [2, 4]
+        assert link.answers(1)[0].command == UNBIND  # none is sent into the void
         with pytest.raises(Gone):
             link.answers(1)
     with Esme(simulator.smpp_port) as link:
@@ -26,6 +27,14 @@ def test_99_closes_the_link_instead_of_an_answer_and_only_once(simulator: Runnin
         link.submit("989120000099")
         assert link.answers(1)[0].status == 0
     assert simulator.truth("recipients?operator=1000")["1000"] == {"989120000099": 2}
+
+
+def test_all_but_a_99_are_answered_however_many_are_on_the_way(simulator: RunningSimulator) -> None:
+    with Esme(simulator.smpp_port) as link:
+        link.submit("989120000099")
+        for number in range(20):
+            link.submit(f"9891200001{number:02}")
+        assert [pdu.sequence for pdu in link.answers(20)] == list(range(3, 23))
 
 
 def test_99_can_be_an_ordinary_number(simulator: RunningSimulator, esme: Esme) -> None:

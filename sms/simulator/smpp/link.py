@@ -25,6 +25,8 @@ from sms.simulator.smpp.receipts import Receipt
 from sms.simulator.texts import phone
 
 _PATIENCE_SECONDS = 10  # for a bind, and for the answer to our enquire_link
+_LAST_SECONDS = 0.05  # without a word, before a link ends that owes one answer for ever
+_MOST_LAST_SECONDS = 1.0
 _EARLY_SECONDS = 0.1  # how long after its receipt a submit is answered
 _WRITE_BUFFER_BYTES = 1024 * 1024
 _VERSION = tlv(0x0210, b"\x34")
@@ -53,9 +55,10 @@ class Link(asyncio.Protocol):
         self._submits = 0
         self._is_over = False  # closes as soon as what was read is answered
         self._is_full = False
+        self._ends_by: float | None = None  # owes an answer that it will not give, and ends by then
         self._sequence = 0
         self._sent: dict[int, tuple[Delivery, float]] = {}
-        self._made_at = self._heard_at = time.time()
+        self._made_at = self._heard_at = self._submitted_at = time.time()
         self._asked_at = 0.0
         self._transport: asyncio.Transport
 
@@ -144,12 +147,15 @@ class Link(asyncio.Protocol):
         exchange = self._exchange
         if self._submits:
             exchange.desk.requests["submit_sm"] += self._submits
-            self._submits = 0
+            self._submits, self._submitted_at = 0, now
             exchange.desk.truth.write()
         if answers := self._answers:
             self._answers = []
             if exchange.desk.is_happening(exchange.knobs.out_of_order_share):
                 answers.reverse()
+            if self._ends_by is not None:
+                self._tail += b"".join(answers)
+                return
             self._answer(b"".join(answers), len(answers), exchange.knobs.accept_delay_ms / 1000)
         if self._is_over:
             self._close()
@@ -247,7 +253,7 @@ class Link(asyncio.Protocol):
         if number % 100 == 99 and exchange.is_cut_now(number):  # noqa: PLR2004 - the two digits
             if receipt:
                 exchange.promise(receipt, ready_at)
-            self._is_over = True
+            self._begin_to_end(now)
             return
         answer = HEADER.pack(17 + len(answered), Command.SUBMIT_SM_RESP, 0, sequence) + answered + b"\0"
         if exchange.is_calm:
@@ -328,6 +334,24 @@ class Link(asyncio.Protocol):
         if not self._exchange.knobs.is_silent and not self._transport.is_closing():
             self._transport.write(data)
 
+    def _begin_to_end(self, now: float) -> None:
+        """The far side will wait for an answer in vain; nobody else's is lost. So from now on all are held back until
+        its window is full and it falls silent."""
+        if self._ends_by is None:
+            self._ends_by = now + _MOST_LAST_SECONDS
+            asyncio.get_running_loop().call_later(_LAST_SECONDS, self._end)
+
+    def _end(self) -> None:
+        now = time.time()
+        if self._transport.is_closing():
+            return
+        if now - self._submitted_at < _LAST_SECONDS and now < (self._ends_by or now):
+            asyncio.get_running_loop().call_later(_LAST_SECONDS, self._end)
+            return
+        # With a goodbye behind them, the answers do not invite more submits, which would be lost.
+        self._tail += pdu(Command.UNBIND, self._next())
+        self._close()
+
     def _close(self) -> None:
         self._let_go()
         self._send(self._tail)
@@ -341,7 +365,7 @@ class Link(asyncio.Protocol):
 
     def room(self) -> int:
         """How many more deliveries it takes now."""
-        if self._is_full or self._transport.is_closing() or self._exchange.knobs.is_silent:
+        if self._is_full or self._ends_by or self._transport.is_closing() or self._exchange.knobs.is_silent:
             return 0
         return self._exchange.knobs.receipt_window - len(self._sent)
 

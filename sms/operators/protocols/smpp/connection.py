@@ -121,6 +121,7 @@ class Connection(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._is_paused = False
         self._is_over = False
+        self._goodbye: int | None = None  # the sequence of the operator's unbind, not answered yet
         self.silent_seconds = 0.0  # for so long submits have been waiting and not one was answered
         self.answered_count = self.lost_count = 0
         self._answered_at = -math.inf
@@ -130,7 +131,7 @@ class Connection(asyncio.Protocol):
     @property
     def can_submit(self) -> bool:
         """Whether submits may be sent over it."""
-        return self.is_bound and self.kind is not BindKind.RECEIVER
+        return self.is_bound and self.kind is not BindKind.RECEIVER and self._goodbye is None
 
     @property
     def is_bound(self) -> bool:
@@ -279,8 +280,15 @@ class Connection(asyncio.Protocol):
         if answered and not self._is_over:
             self.answered_count += answered
             self._answered_at, self.silent_seconds = now, 0.0
+        if self._goodbye is not None and not flying:
+            self._leave()
         events.has_news(self)
         return None
+
+    def _leave(self) -> None:
+        if self._goodbye is not None:
+            self._write(pdu(Command.UNBIND_RESP, self._goodbye))
+        self.end("unbound by the operator")
 
     def _take_other(self, found: Pdu) -> None:
         command, status, sequence, _body = found
@@ -289,8 +297,8 @@ class Connection(asyncio.Protocol):
         elif command == Command.ENQUIRE_LINK_RESP:
             self._check_at = None
         elif command == Command.UNBIND:
-            self._write(pdu(Command.UNBIND_RESP, sequence))
-            self.end("unbound by the operator")
+            self._goodbye = sequence  # what it has taken it may still answer before it goes
+            self._loop.call_later(self._settings.unbind_seconds, self._leave)
         elif command == Command.UNBIND_RESP and not self._unbound.done():
             self._unbound.set_result(None)
         elif command == _BIND_COMMANDS[self.kind] | RESPONSE and not self._bound.done():
