@@ -12,6 +12,7 @@ from sms.core.db import execute, row, rows, scalar
 from sms.ledger import queries as ledger
 from sms.operators.rules import Outcome
 from sms.outbox.queries import invariants as outbox
+from sms.outbox.queries.control import silent_gateways
 from sms.outbox.rules import COUNT_COLUMNS, COUNTED
 
 DAYS = 14
@@ -23,14 +24,17 @@ FROM outbox_day WHERE account_id = :account_id AND day >= :first GROUP BY day
 """
 _ENDED = tuple(outcome for outcome in COUNTED if outcome is not Outcome.OPTED_OUT)  # what was never sent is no result
 
+# Of the lines on which something waits, so a send that has gone on over another line is not among them.
 _WAITING = """
-SELECT c.id, c.title, left(c.body, 80) AS body, l.number AS line_number, o.name_fa AS operator_name_fa,
-       o.name_en AS operator_name_en, g.failing_since
-FROM outbox_campaign c JOIN lines_line l ON l.id = c.line_id JOIN operators_gateway g ON g.id = l.gateway_id
-JOIN operators_operator o ON o.id = l.operator_id
+SELECT DISTINCT ON (c.id) c.id, c.title, left(c.body, 80) AS body, l.number AS line_number,
+       o.name_fa AS operator_name_fa, o.name_en AS operator_name_en
+FROM outbox_campaign c JOIN LATERAL (
+    SELECT DISTINCT b.line_id FROM outbox_batch b WHERE b.campaign_id = c.id AND b.state IN ('queued', 'submitting')
+) waiting ON true
+JOIN lines_line l ON l.id = waiting.line_id JOIN operators_operator o ON o.id = l.operator_id
 WHERE c.account_id = :account_id AND c.closed_at IS NULL AND c.state IN ('queued', 'sending')
-  AND (NOT g.is_on OR g.stopped_reason <> '' OR g.failing_since IS NOT NULL)
-ORDER BY c.id DESC LIMIT 5
+  AND c.paused_at IS NULL AND l.gateway_id = ANY(:silent)
+ORDER BY c.id DESC, l.number LIMIT 5
 """
 
 
@@ -69,9 +73,11 @@ def fortnight(*, account_id: int, at: datetime) -> Fortnight:
     )
 
 
-def held_up(*, account_id: int) -> Sequence[Row[Any]]:
-    """An account's campaigns that wait because the gateway of their line does not send now; five at most."""
-    return rows(_WAITING, account_id=account_id)
+def held_up(*, account_id: int, at: datetime) -> Sequence[Row[Any]]:
+    """An account's campaigns that wait because a gateway does not send now, be it switched off, stopped, failing, held
+    back by staff or its breaker open; five at most."""
+    silent = silent_gateways(at=at)
+    return rows(_WAITING, account_id=account_id, silent=sorted(silent)) if silent else []
 
 
 def has_sent(*, account_id: int) -> bool:

@@ -23,6 +23,8 @@ from sms.dashboard.queries import Fortnight
 from sms.ledger import queries as ledger
 from sms.lines import queries as lines
 from sms.operators import queries as operators
+from sms.operators.health import queries as health_queries
+from sms.operators.health.admin import shown_alert
 from sms.operators.rules import OUTCOME_LABELS, STATE_LABELS, Outcome
 from sms.outbox.queries import campaigns as outbox
 from sms.outbox.queries.campaigns import CampaignFilter
@@ -63,7 +65,7 @@ def _customer() -> Response:
         fortnight=fortnight,
         days=[(day_text(day.day, language())[_YEAR:], day.messages) for day in fortnight.days],
         outcomes=_shares(fortnight),
-        held_up=queries.held_up(account_id=account_id),
+        held_up=queries.held_up(account_id=account_id, at=at),
         latest=latest,
         is_finished=is_finished,
         labels=CAMPAIGN_LABELS,
@@ -81,6 +83,7 @@ def _shares(fortnight: Fortnight) -> list[tuple[int, str, str]]:
 def _staff() -> Response:
     return render_page(
         "dashboard/staff.html",
+        alerts=[shown_alert(told) for told in health_queries.alerts(at=clock.now())],
         backlog=queries.backlog(),
         gateways=operators.gateways(),
         gateway_labels=STATE_LABELS,

@@ -11,22 +11,41 @@ from flask.cli import with_appcontext
 
 from sms.accounts.queries import user_by_name
 from sms.core import clock, phone
+from sms.core.calendar import TEHRAN
 from sms.core.console import json_option, refusals, tell, tell_line
 from sms.core.db import release, transaction
 from sms.core.errors import NotFound, Refusal
+from sms.core.money import parse_rial
 from sms.core.text import N_
-from sms.lines.queries import usable_line_by_number
+from sms.lines.queries import UsableLine, usable_line_by_number
 from sms.outbox.intake import operations as intake
 from sms.outbox.intake import queries as drafts
 from sms.outbox.models import Campaign
+from sms.outbox.operations import control, failover
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.operations.campaigns import cancel
 from sms.outbox.operations.restored import after_restore
 from sms.outbox.queries import campaigns, exports
+from sms.outbox.queries.control import rest
 from sms.outbox.queries.messages import progress_of
-from sms.outbox.rules import CampaignState, Progress, standing
+from sms.outbox.queries.waiting import why_waiting
+from sms.outbox.rules import CampaignState, OutOfHours, PlanLine, Progress, Terms, standing
 
 _LOOK_SECONDS = 0.5
+_MOMENTS = ("accepted_at", "scheduled_at", "paused_at", "submitted_at", "cancelled_at", "closed_at")
+
+
+def _moment_of(value: str) -> datetime:
+    """A moment as scripts write it; without an offset it is on Tehran's clock."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter("write it as 2026-11-23T08:00 or 2026-11-23T08:00:00+00:00") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=TEHRAN)
+
+
+def _time_to_come(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    return None if value is None else _moment_of(value)
 
 
 @click.command("send")
@@ -35,6 +54,25 @@ _LOOK_SECONDS = 0.5
 @click.option("--text-file", type=click.File("r", encoding="utf-8"), required=True, help="The text, in UTF-8.")
 @click.option("--recipients-file", type=click.File("rb"), required=True, help="CSV, TXT or XLSX.")
 @click.option("--title", default="", help="A title for the customer's own lists.")
+@click.option(
+    "--schedule-at",
+    "scheduled_at",
+    callback=_time_to_come,
+    help="When it begins, as 2026-11-23T08:00; now when left out.",
+)
+@click.option(
+    "--plan",
+    multiple=True,
+    metavar="LINE:CAP",
+    help="A line to go on over when the operator fails, and the rial the send may then cost in all. Repeatable.",
+)
+@click.option(
+    "--out-of-hours",
+    type=click.Choice([str(each) for each in OutOfHours]),
+    default=str(OutOfHours.WAIT),
+    show_default=True,
+    help="What becomes of what the hours of the line cut off.",
+)
 @click.option("--wait", "is_waiting", is_flag=True, help="Wait until the campaign is closed.")
 @json_option
 @with_appcontext
@@ -45,22 +83,39 @@ def send(
     text_file: Any,
     recipients_file: BinaryIO,
     title: str,
+    scheduled_at: datetime | None,
+    plan: tuple[str, ...],
+    out_of_hours: str,
     is_waiting: bool,
     as_json: bool,
 ) -> None:
     """Send a text to a list: read, price, hold and queue it, and tell the campaign's totals."""
     with refusals():
         user = user_by_name(username)
-        campaign_id = _send(user, number, text=text_file.read(), list_file=recipients_file, title=title)
+        terms = Terms(scheduled_at, OutOfHours(out_of_hours), [_planned(user.account_id, words) for words in plan])
+        campaign_id = _send(user, number, text=text_file.read(), list_file=recipients_file, title=title, terms=terms)
         if is_waiting:
             _wait(user.account_id, campaign_id)
         tell(_totals(_found(campaign_id)), as_json)
 
 
-def _send(user: Any, number: str, *, text: str, list_file: BinaryIO, title: str) -> int:
-    line = usable_line_by_number(user.account_id, number)
+def _line(account_id: int, number: str) -> UsableLine:
+    line = usable_line_by_number(account_id, number)
     if line is None:
         raise NotFound(N_("There is no such line."))
+    return line
+
+
+def _planned(account_id: int, words: str) -> PlanLine:
+    """LINE:CAP, the cap in rial."""
+    number, colon, cap = words.partition(":")
+    if not colon:
+        raise click.BadParameter("write a line and a cap in rial, as 20004505:900000", param_hint="--plan")
+    return PlanLine(_line(account_id, number).id, parse_rial(cap))
+
+
+def _send(user: Any, number: str, *, text: str, list_file: BinaryIO, title: str, terms: Terms) -> int:
+    line = _line(user.account_id, number)
     with transaction():
         draft_id = intake.draft_from_file(
             account_id=user.account_id,
@@ -74,7 +129,7 @@ def _send(user: Any, number: str, *, text: str, list_file: BinaryIO, title: str)
         )
     _read(user.account_id, draft_id)
     with transaction():
-        return accept_draft(draft_id=draft_id, account_id=user.account_id, user_id=user.id, at=clock.now())
+        return accept_draft(draft_id=draft_id, account_id=user.account_id, user_id=user.id, terms=terms, at=clock.now())
 
 
 def _read(account_id: int, draft_id: int) -> None:
@@ -110,7 +165,7 @@ def _found(campaign_id: int) -> Campaign:
 
 def _totals(campaign: Campaign) -> dict[str, object]:
     counts = standing(campaign.counts, sendable_count=campaign.sendable_count, skipped=campaign.skipped)
-    moments = {name: getattr(campaign, name) for name in ("accepted_at", "submitted_at", "cancelled_at", "closed_at")}
+    moments = {name: getattr(campaign, name) for name in _MOMENTS}
     return {
         "campaign": campaign.id,
         "account": campaign.account_id,
@@ -126,6 +181,8 @@ def _totals(campaign: Campaign) -> dict[str, object]:
         "released_mrial": campaign.released_mrial,
         "refunded_mrial": campaign.refunded_mrial,
         "refund_due_mrial": campaign.refund_due_mrial,
+        "waits": [str(each.reason) for each in why_waiting(campaign, at=clock.now())],
+        "moved": campaign.moved_count,
         **{name: moment.isoformat() if moment else None for name, moment in moments.items()},
     }
 
@@ -151,6 +208,97 @@ def cancel_campaign(campaign_id: int, as_json: bool) -> None:
         with transaction():
             stopped = cancel(campaign_id=campaign_id, account_id=account_id, at=clock.now())
     tell({"campaign": campaign_id, "cancelled": stopped}, as_json)
+
+
+@click.command("campaign-pause")
+@click.argument("campaign_id", type=int)
+@json_option
+@with_appcontext
+def pause_campaign(campaign_id: int, as_json: bool) -> None:
+    """Hand over nothing more of a campaign until it is resumed."""
+    with refusals():
+        account_id = _found(campaign_id).account_id
+        with transaction():
+            waiting = control.pause(campaign_id=campaign_id, account_id=account_id, user_id=None, at=clock.now())
+    tell({"campaign": campaign_id, "waiting": waiting}, as_json)
+
+
+@click.command("campaign-resume")
+@click.argument("campaign_id", type=int)
+@json_option
+@with_appcontext
+def resume_campaign(campaign_id: int, as_json: bool) -> None:
+    """Let a paused campaign go on."""
+    with refusals():
+        account_id = _found(campaign_id).account_id
+        with transaction():
+            left = control.resume(campaign_id=campaign_id, account_id=account_id, user_id=None, at=clock.now())
+    tell({"campaign": campaign_id, "left": left}, as_json)
+
+
+@click.command("campaign-schedule")
+@click.argument("campaign_id", type=int)
+@click.option("--at", "scheduled_at", callback=_time_to_come, help="As 2026-11-23T08:00; left out, it begins now.")
+@json_option
+@with_appcontext
+def schedule_campaign(*, campaign_id: int, scheduled_at: datetime | None, as_json: bool) -> None:
+    """Let a campaign of which nothing is sent yet begin at another time, or now."""
+    with refusals():
+        account_id = _found(campaign_id).account_id
+        with transaction():
+            control.schedule(
+                campaign_id=campaign_id,
+                account_id=account_id,
+                user_id=None,
+                scheduled_at=scheduled_at,
+                at=clock.now(),
+            )
+    tell({"campaign": campaign_id, "scheduled_at": scheduled_at.isoformat() if scheduled_at else None}, as_json)
+
+
+@click.command("campaign-switch-line")
+@click.argument("campaign_id", type=int)
+@click.option("--line", "number", required=True, help="The line for the rest.")
+@click.option(
+    "--most", help="The rial the whole campaign may cost then; left out, its price is told and nothing moves."
+)
+@json_option
+@with_appcontext
+def switch_line(*, campaign_id: int, number: str, most: str | None, as_json: bool) -> None:
+    """Send the rest of a campaign over another line, or tell what that would cost."""
+    with refusals():
+        campaign = _found(campaign_id)
+        line = _line(campaign.account_id, number)
+        told = _rest_over(campaign, line) if most is None else {}
+        if most is not None:
+            with transaction():
+                told["moved"] = failover.switch_line(
+                    campaign_id=campaign_id,
+                    account_id=campaign.account_id,
+                    line_id=line.id,
+                    cap_mrial=parse_rial(most),
+                    user_id=None,
+                    at=clock.now(),
+                )
+    tell({"campaign": campaign_id, "line": line.number} | told, as_json)
+
+
+def _rest_over(campaign: Campaign, line: UsableLine) -> dict[str, object]:
+    left = rest(account_id=campaign.account_id, campaign_id=campaign.id, at=clock.now())
+    other = next((each for each in left.lines if each.line.id == line.id), None)
+    if other is None:
+        raise Refusal(N_("Nothing is left that could go over another line."))
+    if other.problem is not None:
+        raise other.problem
+    return {
+        "rest": left.count,
+        "price_mrial": left.price_mrial,
+        "total_mrial": other.total_mrial,
+        "difference_mrial": other.difference_mrial,
+        "whole_mrial": campaign.held_mrial + other.difference_mrial,
+        "is_down": other.is_down,
+        "is_closed": other.is_closed,
+    }
 
 
 @click.command("messages")
@@ -185,7 +333,7 @@ def _message(message: Any) -> dict[str, object]:
 
 
 def _moment(_context: click.Context, _option: click.Parameter, value: str) -> datetime:
-    """A moment with its offset from UTC, not in the future."""
+    """A moment with its offset from UTC, not in the future: of a backup."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
@@ -211,4 +359,14 @@ def finish_restore(*, taken_at: datetime, as_json: bool) -> None:
     tell(asdict(restored), as_json)
 
 
-COMMANDS: tuple[click.Command, ...] = (send, show_campaign, cancel_campaign, list_messages, finish_restore)
+COMMANDS: tuple[click.Command, ...] = (
+    send,
+    show_campaign,
+    pause_campaign,
+    resume_campaign,
+    schedule_campaign,
+    switch_line,
+    cancel_campaign,
+    list_messages,
+    finish_restore,
+)

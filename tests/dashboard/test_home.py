@@ -18,6 +18,8 @@ from sms.outbox.operations import campaigns
 from tests.factories import Shop, make_account, make_campaign, make_shop
 from tests.guards.world import World, make_world
 
+HEALTH = "UPDATE operators_health SET"
+
 
 @pytest.fixture
 def world(app: Flask) -> World:
@@ -66,13 +68,45 @@ def test_nobody_sees_the_sends_of_others(world: World) -> None:
     assert "Spring sale" not in _text(world.browser("stranger"))
 
 
-def test_a_campaign_held_up_by_its_gateway_is_told(world: World) -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "UPDATE operators_gateway SET failing_since = now()",
+        "UPDATE operators_gateway SET is_on = false",
+        "UPDATE operators_gateway SET stopped_reason = 'credit'",
+        f"{HEALTH} breaker = 'open'",
+        f"{HEALTH} override = 'open', override_until = now() + interval '1 hour'",
+    ],
+)
+def test_a_campaign_held_up_by_its_gateway_is_told(world: World, trouble: str) -> None:
     assert "goes on by itself" not in _text(world.browser("customer"))
     with transaction():
-        execute("UPDATE operators_gateway SET failing_since = now()")
+        execute("INSERT INTO operators_health (gateway_id) SELECT id FROM operators_gateway ON CONFLICT DO NOTHING")
+        execute(trouble)
     assert "goes on by itself" in _text(world.browser("customer"))
-    _close_all()
+    assert "goes on by itself" not in _text(world.browser("stranger"))
+    _set(world.ids["campaign_id"], paused_at=clock.now())
+    text = _text(world.browser("customer"))
+    assert "goes on by itself" not in text
+    assert "Paused" in text
+
+
+def test_what_staff_force_is_not_held_up(world: World) -> None:
+    with transaction():
+        execute(
+            "INSERT INTO operators_health (gateway_id, breaker, override, override_until)"
+            " SELECT id, 'open', 'closed', now() + interval '1 hour' FROM operators_gateway"
+        )
     assert "goes on by itself" not in _text(world.browser("customer"))
+
+
+def test_the_staff_are_told_what_needs_a_look(world: World) -> None:
+    alert = "sends nothing at the moment: its operator fails"
+    assert alert not in _text(world.browser("admin"))
+    with transaction():
+        execute("INSERT INTO operators_health (gateway_id, breaker) SELECT id, 'open' FROM operators_gateway LIMIT 1")
+    assert alert in _text(world.browser("admin"))
+    assert alert not in _text(world.browser("customer"))
 
 
 def test_the_live_part_is_polled_until_everything_is_closed(world: World) -> None:

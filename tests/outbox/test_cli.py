@@ -8,9 +8,9 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from sms.core.db import scalar
+from sms.core.db import row, scalar
 from sms.operators.rules import Outcome
-from tests.factories import Shop, make_campaign, make_line, make_shop
+from tests.factories import Shop, make_campaign, make_gateway, make_line, make_shop, make_tariff
 from tests.outbox.conftest import Steps, refused
 
 
@@ -121,3 +121,55 @@ def test_a_line_of_another_customer_cannot_be_sent_from(send: Any) -> None:
         operator_id=other.operator_id, gateway_id=other.gateway_id, account_id=other.account_id, number="2000123456"
     )
     assert "There is no such line." in send(b"09120000000\n", line="2000123456").output
+
+
+# Control
+
+
+def test_a_send_is_scheduled_with_its_plan_paused_resumed_and_moved(
+    send: Any, run: Any, shop: Shop, steps: Steps
+) -> None:
+    away = make_line(operator_id=shop.operator_id, gateway_id=shop.gateway_id, account_id=shop.account_id)
+    number = scalar("SELECT number FROM lines_line WHERE id = :id", id=away)
+    refused_plan = send(b"09120000000", "--plan", f"{number}")
+    assert "write a line and a cap in rial" in refused_plan.stderr
+
+    flags = ["--schedule-at", "2027-03-01T08:30", "--plan", f"{number}:۲٬۵۰۰", "--out-of-hours", "refuse"]
+    told = json.loads(send(b"09120000000\n09120000001", *flags).output)
+    assert (told["scheduled_at"], told["waits"]) == ("2027-03-01T05:00:00+00:00", ["scheduled"])
+    found = row(
+        "SELECT c.out_of_hours, p.line_id, p.cap_mrial FROM outbox_campaign c"
+        " JOIN outbox_campaign_line p ON p.campaign_id = c.id AND p.place = 1"
+    )
+    assert found is not None
+    assert (found.out_of_hours, found.line_id, found.cap_mrial) == ("refuse", away, 2_500_000)
+
+    def told_by(command: str, *words: object) -> Any:
+        return json.loads(run(command, told["campaign"], *words, "--json").output)
+
+    assert told_by("campaign-pause")["waiting"] == 2
+    assert told_by("campaign")["waits"] == ["paused"]
+    assert run("campaign-pause", told["campaign"]).exit_code == 1
+    assert told_by("campaign-resume")["left"] == 2
+    assert steps.claim() == []
+    assert told_by("campaign-schedule", "--at", "2027-03-02T08:30+00:00")["scheduled_at"] == "2027-03-02T08:30:00+00:00"
+    assert told_by("campaign-schedule")["scheduled_at"] is None
+    assert len(steps.send()) == 1
+    assert run("campaign-schedule", told["campaign"]).exit_code == 1
+
+
+def test_the_rest_goes_over_another_line_once_its_price_was_told(send: Any, run: Any, shop: Shop, steps: Steps) -> None:
+    operator_id, gateway_id = make_gateway(operator_code="2000")
+    line_id = make_line(operator_id=operator_id, gateway_id=gateway_id)
+    make_tariff(operator_id=operator_id, price_mrial=1_500_000)
+    number = scalar("SELECT number FROM lines_line WHERE id = :id", id=line_id)
+    told = json.loads(send(b"09120000000\n09120000001").output)
+    switch = ["campaign-switch-line", told["campaign"], "--line", number, "--json"]
+
+    price = json.loads(run(*switch).output)
+    assert (price["rest"], price["difference_mrial"], price["whole_mrial"]) == (2, 1_000_000, 3_000_000)
+    too_dear = run(*switch, "--most", "2999")
+    assert (too_dear.exit_code, "more than you agreed to" in too_dear.stderr) == (1, True)
+    assert [json.loads(run(*switch, "--most", "3000").output)["moved"] for _ in range(2)] == [2, 0]
+    assert scalar("SELECT held_mrial FROM outbox_campaign") == 3_000_000
+    steps.verify()

@@ -59,7 +59,7 @@ def health() -> ResponseReturnValue:
     return render_page(
         "operators/health.html",
         fragment="live",
-        alerts=[_alert(told) for told in queries.alerts(at=at)],
+        alerts=[shown_alert(told) for told in queries.alerts(at=at)],
         gateways=[_card(found, at) for found in standings],
         lately=queries.lately(since=minute_of(at) - _LATELY),
         nothing=queries.NOTHING_LATELY,
@@ -149,7 +149,7 @@ def _page(found: Standing, override_form: OverrideForm, limits_form: LimitsForm)
         fragment="live",
         status=422 if override_form.errors or limits_form.errors else 200,
         gateway=_card(found, at),
-        alerts=[_alert(told) for told in queries.alerts_of(found, at=at)],
+        alerts=[shown_alert(told) for told in queries.alerts_of(found, at=at)],
         lately=queries.lately(since=minute_of(at) - _LATELY).get(found.gateway_id, queries.NOTHING_LATELY),
         chart=_chart(found.gateway_id, at),
         events=_events(history[:_EVENTS]),
@@ -184,7 +184,8 @@ def _card(found: Standing, at: datetime) -> dict[str, Any]:
     }
 
 
-def _alert(told: Told) -> dict[str, Any]:
+def shown_alert(told: Told) -> dict[str, Any]:
+    """An alert as pages show it: its gateway, its tone, and its sentence in the reader's language."""
     written = {name: _isolated(told.params[name]) for name in ("gateway", "reason")}
     text = _(told.sentence, **localised(told.params) | written)
     return {"gateway_id": told.gateway_id, "tone": told.tone, "text": text}

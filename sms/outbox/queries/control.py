@@ -26,18 +26,23 @@ def closed_lines(*, at: datetime) -> list[int]:
     return [line_id for line_id, window in windows if window is not None and not window.is_open(at)]
 
 
+_SILENT = """
+SELECT g.id FROM operators_gateway g LEFT JOIN operators_health h ON h.gateway_id = g.id
+WHERE NOT g.is_on OR g.stopped_reason <> ''
+   OR CASE WHEN h.override_until > :at THEN h.override = 'open'
+           ELSE coalesce(h.breaker = 'open', false) OR coalesce(g.failing_since <= :since, false) END
+"""
+
+
 def down_gateways(*, at: datetime) -> frozenset[int]:
     """The gateways that are to be gone round: switched off, stopped, breaker open, or failing for long; what staff have
     said of a breaker stands above what it says itself."""
-    found = rows(
-        """SELECT g.id FROM operators_gateway g LEFT JOIN operators_health h ON h.gateway_id = g.id
-           WHERE NOT g.is_on OR g.stopped_reason <> ''
-              OR CASE WHEN h.override_until > :at THEN h.override = 'open'
-                      ELSE coalesce(h.breaker = 'open', false) OR coalesce(g.failing_since <= :since, false) END""",
-        at=at,
-        since=at - _PATIENCE,
-    )
-    return frozenset(gateway.id for gateway in found)
+    return frozenset(gateway.id for gateway in rows(_SILENT, at=at, since=at - _PATIENCE))
+
+
+def silent_gateways(*, at: datetime) -> frozenset[int]:
+    """The gateways that take nothing just now: those that are down, and those that have only begun to fail."""
+    return frozenset(gateway.id for gateway in rows(_SILENT, at=at, since=at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,7 @@ def _progress(found: Campaign) -> dict[str, Any]:
         "refund_due": campaigns.refund_due(campaign_id=found.id) if found.refund_due_count else None,
         "is_cancellable": counts.get(Progress.QUEUED, 0) > 0 and found.cancelled_at is None,
         "is_begun": stands.is_begun or found.cancelled_at is not None,
-        "is_paused": found.paused_at is not None,
+        "is_paused": found.paused_at is not None and unsent > 0,
         "lines": control.used_lines(campaign_id=found.id),
         "plan": control.plan(campaign_id=found.id),
         "moves": [_move(move) for move in control.moves(campaign_id=found.id)],
