@@ -1,6 +1,7 @@
 """The outbox's rules as tables."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,14 @@ from sms.outbox.rules import (
     REPORTED,
     Fate,
     IdRun,
+    TryEnd,
+    expected_end,
     fate_of_absent,
     next_poll,
     refund_due_at,
     runs,
     stands_over,
+    tries,
 )
 
 SENT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -111,3 +115,33 @@ def test_of_two_reports_the_one_that_says_more_holds(later: Outcome, earlier: Ou
 
 def test_every_outcome_a_report_may_state_has_its_strength() -> None:
     assert OVERRULABLE | {Outcome.DELIVERED} == REPORTED
+
+
+@pytest.mark.parametrize(
+    ("facts", "ends"),
+    [
+        ({"attempt": 0, "batch_state": "queued"}, []),
+        ({"attempt": 1, "batch_state": "queued"}, [TryEnd.NOT_SENT]),
+        ({"attempt": 2, "batch_state": "submitting"}, [TryEnd.NOT_SENT, TryEnd.UNDER_WAY]),
+        ({"attempt": 2, "batch_state": "submitted", "accepted": [2]}, [TryEnd.NOT_SENT, TryEnd.ACCEPTED]),
+        ({"attempt": 1, "batch_state": "submitted", "accepted": [1], "outcome": "delivered"}, [TryEnd.ACCEPTED]),
+        ({"attempt": 1, "batch_state": "submitted", "outcome": "refused"}, [TryEnd.REFUSED]),
+        ({"attempt": 1, "batch_state": "submitted", "unknown": 1}, [TryEnd.UNKNOWN]),
+        ({"attempt": 1, "batch_state": "queued", "is_pinned": True}, [TryEnd.LOST]),
+        (
+            {"attempt": 2, "batch_state": "submitted", "accepted": [2], "is_pinned": True},
+            [TryEnd.LOST, TryEnd.ACCEPTED],
+        ),
+        ({"attempt": 1, "batch_state": "cancelled", "outcome": "cancelled"}, [TryEnd.NOT_SENT]),
+    ],
+)
+def test_each_try_of_a_message_is_told(facts: dict[str, Any], ends: list[TryEnd]) -> None:
+    usual: dict[str, Any] = {"accepted": [], "unknown": None, "outcome": None, "is_pinned": False}
+    assert [each.end for each in tries(**(usual | facts))] == ends
+
+
+def test_the_end_is_told_by_the_pace_since_the_beginning() -> None:
+    an_hour, at = timedelta(hours=1), SENT + timedelta(hours=1)
+    assert expected_end(sendable_count=100, unsent_count=50, begun_at=SENT, at=at) == at + an_hour
+    assert expected_end(sendable_count=100, unsent_count=50, begun_at=at, at=at) is None
+    assert expected_end(sendable_count=100, unsent_count=100, begun_at=SENT, at=at) is None
