@@ -38,7 +38,7 @@ from sms.outbox.operations.dispatch import Claimed, Result
 from sms.outbox.queries.waiting import current_epoch
 
 log = logging.getLogger(__name__)
-_GATHER_SECONDS = 0.01  # answers that come this close together share a commit
+_GATHER_SECONDS = 0.02  # answers that come this close together share a commit
 _LISTEN_SECONDS = 1.0  # an operator that answers nothing is noticed without its answer
 _PACE_SECONDS = 0.05
 _RETRY_SECONDS = 1.0
@@ -59,6 +59,7 @@ class Sender:
     seconds: float = 60.0
     pool: ThreadPoolExecutor = field(init=False)
     flying: set[Future[Result]] = field(default_factory=set)
+    landed: list[Result] = field(default_factory=list)  # answered, not stored yet
     epoch: int = field(init=False)
     is_trying: bool = field(init=False)
     is_stopped: bool = False
@@ -81,8 +82,10 @@ class Sender:
                 self.is_paced = False
                 if not self.is_stopped and time.monotonic() < deadline:
                     self._launch()
-                if self.flying:
-                    stored += self._land()
+                if self.landed:  # only now: what was just claimed flies while this is stored
+                    stored += self._store()
+                elif self.flying:
+                    self._land()
                 elif self.is_paced:
                     time.sleep(_PACE_SECONDS)
                 else:
@@ -134,7 +137,7 @@ class Sender:
 
     def _room(self) -> int:
         if self.is_trying:
-            return 0 if self.flying else 1
+            return 0 if self.flying or self.landed else 1
         hands = self.pulse.hands
         if hands < self.gateway.concurrency or self.gateway.per_second is not None:
             return max(0, hands - len(self.flying))  # none waits for a thread, all begin at once
@@ -164,29 +167,30 @@ class Sender:
             self.is_stopped = True  # before this thread takes the next batch
         return result
 
-    def _land(self) -> int:
+    def _land(self) -> None:
         done, waiting = wait(self.flying, timeout=_LISTEN_SECONDS, return_when=FIRST_COMPLETED)
         if done and waiting:
             done, _ = wait(self.flying, timeout=_GATHER_SECONDS)
         self.flying -= done
-        results = [future.result() for future in done]
-        if results:
-            self._store(results)
-        return sum(not result.is_unsent for result in results)
+        self.landed = [future.result() for future in done]
 
-    def _store(self, results: Sequence[Result]) -> None:
+    def _store(self) -> int:
+        """Store what has landed; returns the number of batches that were handed over."""
+        results, self.landed = self.landed, []
         with transaction():
-            dispatch.record(
+            ours = dispatch.record(
                 results,
                 gateway_id=self.gateway.id,
                 lookup_after_seconds=self.gateway.lookup_after_seconds,
                 poll_after_seconds=self.gateway.polling_plan_seconds[0],
                 at=clock.now(),
             )
-            refs = {message_id: answer.operator_ref for message_id, answer in dispatch.late(results).items()}
+            late = dispatch.late([result for result in results if result.batch.id not in ours])
+            refs = {message_id: answer.operator_ref for message_id, answer in late.items()}
             unknown.found(refs, gateway_id=self.gateway.id, at=clock.now())
             crash_point("reply_stored")
         self._note_health(results)
+        return sum(not result.is_unsent for result in results)
 
     def _note_health(self, results: Sequence[Result]) -> None:
         """One failure a job, however many threads met it; but what stops the gateway is always heard."""

@@ -1,6 +1,6 @@
 """Writes of the ledger. Callers state the time and commit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sms.accounts.operations import record
@@ -58,6 +58,20 @@ def open_wallet(
     """The id of the wallet called `code`, made when it is not there yet."""
     made = scalar(_OPEN, code=code, kind=kind, account_id=account_id, credit_limit_mrial=credit_limit_mrial, at=at)
     return int(made or scalar("SELECT id FROM ledger_wallet WHERE code = :code", code=code))
+
+
+def recording_wallets(operator_codes: Collection[str], *, at: datetime) -> dict[tuple[WalletKind, str], int]:
+    """The ids of the wallets that record revenue and cost, by kind and operator; made when they are not there yet."""
+    names = {
+        f"{kind}:{code}": (kind, code)
+        for kind in (WalletKind.REVENUE, WalletKind.OPERATOR_COST)
+        for code in sorted(operator_codes)
+    }
+    found: dict[str, int] = {}
+    if names:
+        known = rows("SELECT code, id FROM ledger_wallet WHERE code = ANY(:codes)", codes=list(names))
+        found = {wallet.code: wallet.id for wallet in known}
+    return {name: found.get(code) or open_wallet(code=code, kind=name[0], at=at) for code, name in names.items()}
 
 
 def post(postings: Sequence[Posting], *, at: datetime) -> dict[str, int]:

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sms.core.crash import crash_point
-from sms.core.db import bulk, copy_in, copy_text, execute, rows
+from sms.core.db import array, bulk, copy_in, copy_text, execute, rows
 from sms.core.errors import SmsError
-from sms.ledger.operations import open_wallet, post
+from sms.ledger.operations import post, recording_wallets
 from sms.ledger.rules import Posting, TransferKind, WalletKind
 from sms.operators.contract import Answer, AnswerKind, PartRef
 from sms.operators.rules import Outcome
@@ -22,9 +22,12 @@ from sms.outbox.operations.counters import add_to_batches, touch
 from sms.outbox.operations.parts import add_parts
 from sms.outbox.rules import runs
 
+# One row a batch: a row a message costs more to carry than to read.
 _LOAD = """
-SELECT batch_id, id, recipient, price_mrial, cost_mrial FROM outbox_message
-WHERE id BETWEEN :low AND :high AND batch_id = ANY(:batch_ids) AND outcome IS NULL ORDER BY id
+SELECT batch_id, array_agg(id ORDER BY id), array_agg(recipient ORDER BY id), array_agg(price_mrial ORDER BY id),
+    array_agg(cost_mrial ORDER BY id)
+FROM outbox_message
+WHERE id BETWEEN :low AND :high AND batch_id = ANY(CAST(:batch_ids AS bigint[])) AND outcome IS NULL GROUP BY batch_id
 """
 
 _TEXTS = """
@@ -111,10 +114,11 @@ def claim(
 
 
 def _recipients(picked: Sequence[Any]) -> dict[int, list[Recipient]]:
+    """By batch, in the order of their ids; a batch all of whose messages ended meanwhile has none."""
     found: dict[int, list[Recipient]] = defaultdict(list)
     for run in runs([(batch.id, batch.first_id, batch.last_id) for batch in picked]):
-        for batch_id, *message in bulk(_LOAD, low=run.low, high=run.high, batch_ids=list(run.batch_ids)):
-            found[batch_id].append(Recipient._make(message))
+        for batch_id, *columns in bulk(_LOAD, low=run.low, high=run.high, batch_ids=array(run.batch_ids)):
+            found[batch_id] += map(Recipient, *columns)
     return found
 
 
@@ -187,7 +191,7 @@ def record(
 
 
 def late(results: Sequence[Result]) -> dict[int, Answer]:
-    """The acceptances in these results, for batches whose lease had ended: what the operator said is still true."""
+    """The acceptances in these results, of batches whose lease had ended: what the operator said is still true."""
     return {
         answer.message_id: answer
         for result in results
@@ -220,15 +224,7 @@ def _store(
     at: datetime,
 ) -> None:
     sorted_out = [_sort(result) for result in results]
-    add_submissions(
-        [
-            (recipient.message_id, share.result.batch.attempt, share.result.answers[recipient.message_id].operator_ref)
-            for share in sorted_out
-            for recipient in share.accepted
-        ],
-        gateway_id=gateway_id,
-        at=at,
-    )
+    add_submissions([each for share in sorted_out for each in share.submissions], gateway_id=gateway_id, at=at)
     add_parts([(each.batch.attempt, part) for each in results for part in each.parts], gateway_id=gateway_id)
     crash_point("submissions_stored")
     _finish_refused([pair for share in sorted_out for pair in share.refused], at=at)
@@ -236,7 +232,7 @@ def _store(
     _finish_batches(sorted_out, at=at, poll_after_seconds=poll_after_seconds)
     touch({result.batch.campaign_id for result in results})
     crash_point("before_charge")
-    charge([share.charge for share in sorted_out if share.accepted], at=at)
+    charge([share.charge for share in sorted_out if share.submissions], at=at)
 
 
 @dataclass(slots=True)
@@ -256,34 +252,26 @@ class _Share:
     """One result, sorted by what the operator said of each recipient."""
 
     result: Result
-    accepted: list[Recipient] = field(default_factory=list)
+    charge: Charge  # what was accepted costs
+    submissions: list[tuple[int, int, str]] = field(default_factory=list)  # message id, attempt, operator's reference
     refused: list[tuple[Recipient, Answer]] = field(default_factory=list)
     unknown: list[Recipient] = field(default_factory=list)
 
-    @property
-    def charge(self) -> Charge:
-        """What this batch costs."""
-        batch = self.result.batch
-        return Charge(
-            key=f"charge:{batch.id}:{batch.attempt}",
-            campaign_id=batch.campaign_id,
-            escrow_wallet_id=batch.escrow_wallet_id,
-            operator_code=batch.operator_code,
-            price_mrial=sum(recipient.price_mrial for recipient in self.accepted),
-            cost_mrial=sum(recipient.cost_mrial for recipient in self.accepted),
-        )
-
 
 def _sort(result: Result) -> _Share:
-    share = _Share(result)
-    unsent = frozenset(result.unsent)
-    for recipient in result.batch.recipients:
-        answer = result.answers.get(recipient.message_id)
+    batch, answers, unsent = result.batch, result.answers, frozenset(result.unsent)
+    key = f"charge:{batch.id}:{batch.attempt}"
+    money = Charge(key, batch.campaign_id, batch.escrow_wallet_id, batch.operator_code, price_mrial=0, cost_mrial=0)
+    share = _Share(result, money)
+    for recipient in batch.recipients:
+        answer = answers.get(recipient.message_id)
         if answer is None:
             if recipient.message_id not in unsent:
                 share.unknown.append(recipient)
         elif answer.kind is AnswerKind.ACCEPTED:
-            share.accepted.append(recipient)
+            share.submissions.append((recipient.message_id, batch.attempt, answer.operator_ref))
+            money.price_mrial += recipient.price_mrial
+            money.cost_mrial += recipient.cost_mrial
         else:
             share.refused.append((recipient, answer))
     return share
@@ -345,11 +333,11 @@ def _finish_batches(shares: Sequence[_Share], *, at: datetime, poll_after_second
            CAST(:charged AS bigint[]),
                        CAST(:releasable AS bigint[])) AS n (id, accepted, unknown, charged, releasable)
            WHERE b.id = n.id""",
-        ids=[share.result.batch.id for share in shares],
-        accepted=[len(share.accepted) for share in shares],
-        unknown=[len(share.unknown) for share in shares],
-        charged=[share.charge.price_mrial for share in shares],
-        releasable=[sum(recipient.price_mrial for recipient, _ in share.refused) for share in shares],
+        ids=array(share.result.batch.id for share in shares),
+        accepted=array(len(share.submissions) for share in shares),
+        unknown=array(len(share.unknown) for share in shares),
+        charged=array(share.charge.price_mrial for share in shares),
+        releasable=array(sum(recipient.price_mrial for recipient, _ in share.refused) for share in shares),
         poll_after=poll_after_seconds,
         at=at,
     )
@@ -361,30 +349,19 @@ def _finish_batches(shares: Sequence[_Share], *, at: datetime, poll_after_second
 
 def charge(charges: Sequence[Charge], *, at: datetime) -> None:
     """Escrow → revenue, and of it our cost to the operator: one posting a batch."""
-    wallets: dict[str, int] = {}
-    postings = []
-    for item in sorted(charges, key=lambda each: each.key):
-        if not item.price_mrial:
-            continue
-        revenue = _recording(wallets, WalletKind.REVENUE, item.operator_code, at)
-        cost = _recording(wallets, WalletKind.OPERATOR_COST, item.operator_code, at)
-        postings.append(
-            Posting(
-                kind=TransferKind.CHARGE,
-                key=item.key,
-                subject=f"campaign:{item.campaign_id}",
-                amounts_mrial={
-                    item.escrow_wallet_id: -item.price_mrial,
-                    revenue: item.price_mrial - item.cost_mrial,
-                    cost: item.cost_mrial,
-                },
-            )
+    due = sorted((item for item in charges if item.price_mrial), key=lambda each: each.key)
+    wallets = recording_wallets({item.operator_code for item in due}, at=at)
+    postings = [
+        Posting(
+            kind=TransferKind.CHARGE,
+            key=item.key,
+            subject=f"campaign:{item.campaign_id}",
+            amounts_mrial={
+                item.escrow_wallet_id: -item.price_mrial,
+                wallets[WalletKind.REVENUE, item.operator_code]: item.price_mrial - item.cost_mrial,
+                wallets[WalletKind.OPERATOR_COST, item.operator_code]: item.cost_mrial,
+            },
         )
+        for item in due
+    ]
     post(postings, at=at)
-
-
-def _recording(known: dict[str, int], kind: WalletKind, operator_code: str, at: datetime) -> int:
-    code = f"{kind}:{operator_code}"
-    if code not in known:
-        known[code] = open_wallet(code=code, kind=kind, at=at)
-    return known[code]

@@ -1,11 +1,11 @@
 """Paying back what the rules owe, grouped by campaign, each message once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sms.core.db import execute, row, rows
-from sms.ledger.operations import open_wallet, post
+from sms.ledger.operations import post, recording_wallets
 from sms.ledger.queries import customer_wallet
 from sms.ledger.rules import Posting, TransferKind, WalletKind
 from sms.outbox.operations.counters import touch
@@ -33,7 +33,8 @@ def post_due(*, most: int, at: datetime) -> int:
         return 0
     for group in groups:
         _lower_due(group)
-    transfers = post([_posting(group, at) for group in groups], at=at)
+    wallets = recording_wallets({group.operator_code for group in groups}, at=at)
+    transfers = post([_posting(group, wallets) for group in groups], at=at)
     for group in groups:
         _stamp(group.ids, transfers[_key(group)])
     touch(group.campaign_id for group in groups)
@@ -44,9 +45,7 @@ def _key(group: Any) -> str:
     return f"refund:{group.campaign_id}:{group.first_id}"
 
 
-def _posting(group: Any, at: datetime) -> Posting:
-    revenue = open_wallet(code=f"revenue:{group.operator_code}", kind=WalletKind.REVENUE, at=at)
-    cost = open_wallet(code=f"operator_cost:{group.operator_code}", kind=WalletKind.OPERATOR_COST, at=at)
+def _posting(group: Any, wallets: Mapping[tuple[WalletKind, str], int]) -> Posting:
     customer = customer_wallet(account_id=group.account_id)
     return Posting(
         kind=TransferKind.REFUND,
@@ -54,8 +53,8 @@ def _posting(group: Any, at: datetime) -> Posting:
         subject=f"campaign:{group.campaign_id}",
         amounts_mrial={
             customer.id: group.amount_mrial,
-            revenue: group.cost_mrial - group.amount_mrial,
-            cost: -group.cost_mrial,
+            wallets[WalletKind.REVENUE, group.operator_code]: group.cost_mrial - group.amount_mrial,
+            wallets[WalletKind.OPERATOR_COST, group.operator_code]: -group.cost_mrial,
         },
     )
 
