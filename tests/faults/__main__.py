@@ -16,6 +16,7 @@ def main(words: list[str]) -> int:
     """Run what the words say; 1 when anything broke."""
     asked = _parser().parse_args(words)
     with staged(seed=asked.seed) as stage:
+        stage.codes = [code for code in stage.codes if code in (asked.operators or stage.codes)]
         told = run(
             stage,
             seed=asked.seed,
@@ -33,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=2.0, help="for so long things go wrong")
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=0, help=f"{_KILLS_A_MINUTE} a minute, unless said")
+    parser.add_argument("--operators", nargs="*", help="only over these, such as 1000 3000")
     parser.add_argument("--json", dest="as_json", action="store_true")
     return parser
 
