@@ -83,7 +83,8 @@ def answered(job: Job, *ids: int) -> None:
 
 
 def keep_rung(job: Job, *ids: int) -> None:
-    """For a job that goes on for long: no further one is asked for meanwhile. Call it every few seconds."""
+    """For a job that goes on for long: no further one is asked for meanwhile. Call it every second; when it is killed,
+    the next one is asked for within seconds."""
     try:
         connection().set(_bell(job, "-".join(map(str, ids))), 1, ex=_KEPT_SECONDS)
     except RedisError as error:

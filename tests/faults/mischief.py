@@ -48,6 +48,7 @@ SMPP_ONLY: Mapping[str, Mapping[str, object]] = {
     "throttles": {"max_per_second": 20},
     "queue full": {"queue_full_share": 0.4},
     "closes with twenty unanswered": {"accept_delay_ms": 300, "close_with_unanswered": 20},
+    "closes at some recipients": {"is_cut_by_digits": True},
     "stops reading": {"is_deaf": True},
     "ignores enquire_link": {"is_enquire_ignored": True},
     "refuses binds": {"bind_status": 5},

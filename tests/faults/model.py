@@ -147,6 +147,7 @@ class Judgement:
     at_two: list[int] = field(default_factory=list)
     unknown_left: Counter[str] = field(default_factory=Counter)
     unknown_taken: Counter[str] = field(default_factory=Counter)  # of these, the operator has
+    halves: int = 0  # charged, and the operator has only some of their parts
     wrong: list[str] = field(default_factory=list)
 
 
@@ -195,11 +196,12 @@ def _judge_one(
     if not takers:
         _judge_refused(judgement, name, recipient, fate, kept)
         return
-    if recipient in truths[code].halves:
-        judgement.wrong.append(f"{name}: {code} has only some of its parts, and it is not of unknown fate")
     if not kept.is_submitted:
         judgement.wrong.append(f"{name}: {code} has it, the panel says {kept.outcome}")
         return
+    if recipient in truths[code].halves:
+        judgement.halves += 1  # its other parts never came: the operator tells of one, or nothing
+        fate = kept.outcome if kept.outcome in {"delivered", "expired"} else fate
     if kept.outcome != fate:
         judgement.wrong.append(f"{name}: {fate} at {code}, the panel says {kept.outcome}")
     if not is_refunded(code, fate):

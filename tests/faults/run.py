@@ -205,6 +205,7 @@ def compare(stage: Stage, sent: list[Any], start: Account, told: Told) -> Judgem
         "lost": len(judged.lost),
         "duplicates": judged.duplicates,
         "at_two_operators": len(judged.at_two),
+        "charged_in_part": judged.halves,
         "escrow_mrial": moved.escrow,
         "spent_mrial": dict(moved.customers),
     }
@@ -234,12 +235,13 @@ def _unknown(stage: Stage, watch: Watch, judged: Judgement) -> dict[str, Any]:
     by_gateway = Counter(watch.unknown.values())
     found: dict[str, Any] = {}
     for code in stage.codes:
-        seen, left = by_gateway[stage.gateway(code)], judged.unknown_left[code]
+        left, taken = judged.unknown_left[code], judged.unknown_taken[code]
+        resolved = by_gateway[stage.gateway(code)] - left
         found[code] = {
-            "seen": seen,
+            "seen": resolved + left,
             "left": left,
-            "left_and_taken": judged.unknown_taken[code],
-            "resolved_share": round(1 - left / seen, 4) if seen else None,
+            "left_and_taken": taken,
+            "resolved_share_of_taken": round(resolved / (resolved + taken), 4) if resolved + taken else None,
             "left_per_kill": round(left / max(1, stage.kills.total()), 3),
         }
     return found

@@ -217,7 +217,7 @@ class Stage:
 
 _QUIET = {"accept_delay_ms": 20, "report_delay_seconds": [0.2, 1.5], "late_seconds": 10.0, "enquire_seconds": 30.0}
 
-_WELL_WHEN_ON = frozenset({"is_reference_echoed", "is_cut_by_digits"})
+_WELL_WHEN_ON = frozenset({"is_reference_echoed"})
 _LIMITS = frozenset(
     {"refuse_status", "status_unknown_seconds", "bind_status", "max_per_second", "window", "close_with_unanswered"}
 )

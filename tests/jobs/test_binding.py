@@ -307,12 +307,14 @@ def test_a_text_in_parts_of_which_one_is_unanswered_is_unknown_until_a_part_is_r
 # Messages of unknown fate
 
 
-def _lose(desk: Desk, size: int) -> None:
+def _lose(desk: Desk, size: int, *, body: str = "hello", parts: int = 1) -> None:
     """All of a campaign is taken by the operator, and no answer comes."""
     desk.smsc.knobs.is_silent = True
-    desk.campaign(size=size, batch_size=size)
+    campaign_id = desk.campaign(size=size, batch_size=size, body=body)
+    with transaction():
+        execute("UPDATE outbox_message SET parts = :n WHERE campaign_id = :id", n=parts, id=campaign_id)
     with desk.bound():
-        wait_for(lambda: len(desk.smsc.received) == size)
+        wait_for(lambda: len(desk.smsc.received) == size * parts)
         desk.smsc.cut()
         wait_for(lambda: desk.count("outbox_unknown") == size)
     desk.smsc.knobs.is_silent = False
@@ -347,6 +349,23 @@ def test_a_late_receipt_of_the_only_message_to_somebody_resolves_it(
         found.recipient
         for found in rows("SELECT m.recipient FROM outbox_unknown u JOIN outbox_message m ON m.id = u.message_id")
     ] == [989120000000]
+    desk.verify()
+
+
+@pytest.mark.parametrize("reported", [3, 1])
+def test_late_receipts_of_parts_resolve_their_message(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, reported: int
+) -> None:
+    monkeypatch.setattr("sms.outbox.operations.receipts.UNIQUE_AFTER_SECONDS", 0.5)
+    _lose(desk, 1, body=LONG, parts=3)
+    message = row("SELECT id, recipient FROM outbox_message")
+    assert message is not None
+    tlvs = bytes.fromhex("02040002") + (message.id & 0xFFFF).to_bytes(2)
+    with desk.bound():
+        for part in range(reported):
+            desk.smsc.receipt(f"part-{part}", str(message.recipient), tlvs=tlvs)
+        wait_for(lambda: desk.counts() == {"delivered": 1})
+    assert (desk.count("outbox_unknown"), desk.count("outbox_submission")) == (0, 1)
     desk.verify()
 
 

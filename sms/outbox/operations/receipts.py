@@ -3,6 +3,7 @@
 One that nobody knows waits with what it says of recipient and line: it may have overtaken its answer, or tell what
 became of a message of unknown fate."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ WHERE gateway_id = :gateway_id AND received_at > :since ORDER BY received_at DES
 """
 
 _LOST = """
-SELECT u.message_id, m.recipient, l.number AS line_number, u.wire_at
+SELECT u.message_id, m.recipient, m.parts, l.number AS line_number, u.wire_at
 FROM outbox_unknown u JOIN outbox_message m ON m.id = u.message_id JOIN lines_line l ON l.id = m.line_id
 WHERE u.gateway_id = :gateway_id AND m.recipient = ANY(:recipients)
 """
@@ -211,16 +212,20 @@ def match_again(
 
 def _resolved(reports: Sequence[Any], *, gateway_id: int, at: datetime) -> list[tuple[Any, Known, str]]:
     """Reports that tell what became of messages of unknown fate: by our own reference, or because there is only one
-    message and only one report for a recipient and a line. Those messages are submitted and charged after all."""
+    message for a recipient and a line, and no more references than it has parts. Those messages are submitted and
+    charged after all."""
     recipients = sorted({each.recipient for each in reports if each.recipient is not None})
     lost = rows(_LOST, gateway_id=gateway_id, recipients=recipients) if recipients else []
     pairs = [(each, message) for each in reports for message in _possible(each, lost, at=at)]
-    per_report = _counts(each.operator_ref for each, _ in pairs)
-    per_message = _counts(message.message_id for _, message in pairs)
+    meant: dict[str, set[int]] = defaultdict(set)
+    told: dict[int, dict[str, datetime]] = defaultdict(dict)
+    for each, message in pairs:
+        meant[each.operator_ref].add(message.message_id)
+        told[message.message_id][each.operator_ref] = each.received_at
     sure = [
         (each, message)
         for each, message in pairs
-        if per_report[each.operator_ref] == 1 and per_message[message.message_id] == 1
+        if len(meant[each.operator_ref]) == 1 and _is_complete(told[message.message_id], message.parts, at=at)
     ]
     unknown.found({message.message_id: each.operator_ref for each, message in sure}, gateway_id=gateway_id, at=at)
     return [(each, Known(message.message_id, message.recipient, 0, 0), each.operator_ref) for each, message in sure]
@@ -246,8 +251,8 @@ def _is_same_line(ours: str, told: str) -> bool:
     return ours.endswith(bare) or bare.endswith(ours)
 
 
-def _counts(keys: Iterable[Any]) -> dict[Any, int]:
-    found: dict[Any, int] = {}
-    for key in keys:
-        found[key] = found.get(key, 0) + 1
-    return found
+def _is_complete(told: Mapping[str, datetime], parts: int, *, at: datetime) -> bool:
+    """Whether as many parts were reported, each under a reference of its own, as will be: all, or no more have come for
+    a while, as operators may report on one only. More references than parts are of more than one message."""
+    quiet_since = at - timedelta(seconds=UNIQUE_AFTER_SECONDS)
+    return len(told) == parts or (len(told) < parts and max(told.values()) <= quiet_since)
