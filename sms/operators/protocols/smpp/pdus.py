@@ -2,6 +2,7 @@
 
 What is sent by the thousand, `submit_sm`, is built from a template: only the recipient and the sequence change."""
 
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,11 @@ HEADER = struct.Struct(">IIII")
 MAX_PDU_BYTES = 65_536 + 512  # a message_payload of 64 KiB and its fields; anything longer is not SMPP
 SHORT_MESSAGE_BYTES = 254
 _ADDRESS_BYTES = 66  # the 21 of the standard, and what some operators make of it
-_TIME_BYTES = 17
+# service_type; source and destination, each behind its ton and npi; esm_class, protocol_id, priority_flag; two moments;
+# registered_delivery, replace_if_present, data_coding, sm_default_msg_id, sm_length. One match is all in C.
+_DELIVER_HEAD = re.compile(
+    rb"[^\0]{0,5}\0..([^\0]{0,65})\0..([^\0]{0,65})\0(.)..[^\0]{0,16}\0[^\0]{0,16}\0..(.).(.)", re.DOTALL
+)
 _TLV = struct.Struct(">HH")
 _REFERENCE = struct.Struct(">HHH")
 RESPONSE = 0x80000000
@@ -210,20 +215,19 @@ class Delivered(NamedTuple):
 
 def read_deliver(body: bytes) -> Delivered:
     """The fields of a `deliver_sm`; raises Malformed."""
-    try:
-        source, destination, at = _addresses(body)
-        esm_class = body[at]
-        at = body.index(b"\0", at + 3, at + 3 + _TIME_BYTES) + 1  # protocol_id, priority_flag, schedule_delivery_time
-        at = body.index(b"\0", at, at + _TIME_BYTES) + 1  # validity_period
-        data_coding, length = body[at + 2], body[at + 4]  # registered_delivery, replace_if_present, sm_default_msg_id
-    except (ValueError, IndexError):
-        raise Malformed("a deliver_sm whose fields end too early") from None
-    at += 5
-    if at + length > len(body):
+    head = _DELIVER_HEAD.match(body)
+    if head is None:
+        raise Malformed("a deliver_sm whose fields end too early")
+    source, destination, esm_class, data_coding, length = head.groups()
+    at = head.end()
+    end = at + length[0]
+    if end > len(body):
         raise Malformed("a deliver_sm whose text ends too early")
-    tlvs = _tlvs(body, at + length)
-    content = tlvs.get(_PAYLOAD) or body[at : at + length]
-    return Delivered(source, destination, esm_class, data_coding, content, tlvs)
+    tlvs = _tlvs(body, end)
+    content = tlvs.get(_PAYLOAD) or body[at:end]
+    return Delivered(
+        source.decode("latin-1"), destination.decode("latin-1"), esm_class[0], data_coding[0], content, tlvs
+    )
 
 
 def read_data(body: bytes) -> Delivered:

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 _DATA = int(Command.DATA_SM)
 _MOBILE_DIGITS, _NATIONAL_DIGITS = 12, 10
 _COUNTRY = "98"
+_MOST_MEANINGS = 1_000
+_Meaning = tuple[str, Outcome | None, bool]  # the code for people, the outcome, and whether the state is one we know
 
 
 class Reader:
@@ -22,6 +24,7 @@ class Reader:
 
     def __init__(self, *, errors: Mapping[str, Outcome]) -> None:
         self._errors = errors
+        self._meanings: dict[tuple[str, str], _Meaning] = {}
 
     def read(self, arrived: Iterable[tuple[Handle, bytes]], style: IdStyle) -> "Read":
         """Sort them; what nobody can read is told apart, so that the operator does not send it again and again."""
@@ -42,15 +45,17 @@ class Reader:
 
     def _receipt(self, delivered: Delivered, style: IdStyle, handle: Handle) -> Receipt:
         told = read_receipt(delivered)
-        report = Report(
-            told.ref,
-            code_of(told),
-            self._outcome(told),
-            reported_at=told.done_at,
-            is_known=told.state in OUTCOMES,
-        )
+        meaning = self._meanings.get((told.state, told.error)) or self._meaning(told)
+        report = Report(told.ref, meaning[0], meaning[1], told.done_at, meaning[2])
         recipient, line_number = _who(delivered)
         return Receipt(report, candidates(told.ref, style), recipient, line_number, told.user_reference, handle)
+
+    def _meaning(self, told: Told) -> _Meaning:
+        """What a state with an error comes to; there are few of them, and many receipts."""
+        meaning = code_of(told), self._outcome(told), told.state in OUTCOMES
+        if len(self._meanings) < _MOST_MEANINGS:
+            self._meanings[told.state, told.error] = meaning
+        return meaning
 
     def _outcome(self, told: Told) -> Outcome | None:
         outcome = OUTCOMES.get(told.state)
@@ -80,6 +85,8 @@ def _who(delivered: Delivered) -> tuple[int | None, str]:
 
 def mobile(address: str) -> int | None:
     """989121234567 for a mobile number in any of its spellings."""
+    if len(address) == _MOBILE_DIGITS and address.startswith("989") and address.isascii() and address.isdecimal():
+        return int(address)  # nearly always
     digits = address.lstrip("+0")
     if len(digits) == _NATIONAL_DIGITS and digits[0] == "9":
         digits = _COUNTRY + digits

@@ -78,22 +78,25 @@ def read_receipt(delivered: Delivered) -> Told:
     """The receipt in a `deliver_sm`."""
     tlvs = delivered.tlvs
     ref, done, state, error = _fields(_plain(delivered))
-    stated = tlvs.get(_STATE)
-    if stated and stated[0] in _STATES:
-        state = _STATES[stated[0]]
     receipted = tlvs.get(_RECEIPTED)
     if receipted:
         ref = receipted.partition(b"\0")[0].strip() or ref
-    if not error and len(code := tlvs.get(_ERROR, b"")) == _ERROR_BYTES:
-        error = str(int.from_bytes(code[1:]))
     reference = tlvs.get(_REFERENCE)
-    return Told(
-        ref=ref.decode("latin-1"),
-        state=state,
-        error=error,
-        done_at=_moment(done),
-        user_reference=int.from_bytes(reference) if reference else None,
-    )
+    word, error_code, done_at = _said(done, state, error, tlvs.get(_STATE), tlvs.get(_ERROR))
+    return Told(ref.decode("latin-1"), word, error_code, done_at, int.from_bytes(reference) if reference else None)
+
+
+@lru_cache(maxsize=4096)  # the receipts of a second say few different things
+def _said(
+    done: bytes, state: bytes, error: bytes, stated: bytes | None, error_told: bytes | None
+) -> tuple[str, str, datetime | None]:
+    """State, error code and moment, from the text and the two parameters that say them too."""
+    word = state.decode("latin-1").upper()
+    word = _STATES[stated[0]] if stated and stated[0] in _STATES else _ALIASES.get(word, word)
+    code = error.decode("latin-1")
+    if not code and error_told is not None and len(error_told) == _ERROR_BYTES:
+        code = str(int.from_bytes(error_told[1:]))
+    return word, code, _moment(done.decode("latin-1"))
 
 
 def code_of(told: Told) -> str:
@@ -108,27 +111,18 @@ def _plain(delivered: Delivered) -> bytes:
     return content
 
 
-def _fields(text: bytes) -> tuple[bytes, str, str, str]:
-    """Id, done date, state and error."""
+def _fields(text: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Id, done date, state and error, as they are written."""
     usual = _USUAL.match(text)
     if usual is not None:
-        ref, done, state, error = usual.groups()
-        return ref, done.decode(), state.decode(), error.decode("latin-1")
+        return usual.groups()  # type: ignore[return-value]
     # What follows "text:" was written by a customer and is never read.
     found: dict[str, bytes] = {}
     for name, value in _FIELD.findall(_TEXT.split(text, maxsplit=1)[0]):
         found.setdefault(re.sub("[ _]", "", name.decode().lower()), value)
-    word = found.get("stat", b"").decode("latin-1").upper()
-    state = _ALIASES.get(word, word)
-    return (
-        found.get("id", b""),
-        found.get("donedate", b"").decode("latin-1"),
-        state,
-        found.get("err", b"").decode("latin-1"),
-    )
+    return found.get("id", b""), found.get("donedate", b""), found.get("stat", b""), found.get("err", b"")
 
 
-@lru_cache(maxsize=1024)  # the receipts of a second share a few moments
 def _moment(text: str) -> datetime | None:
     """YYMMDDhhmm with or without seconds, Tehran's clock; only shown, so a nonsensical one is no moment."""
     found = _DATE.fullmatch(text)
