@@ -10,7 +10,7 @@ from sms.core.db import transaction
 from sms.operators.contract import InboundPart, InboundText, Line, Receipt
 from sms.operators.queries import GatewayWay
 from sms.outbox.operations import inbound, receipts
-from sms.outbox.operations.receipts import Known
+from sms.outbox.operations.parts import Known
 
 _OVERTAKEN_SECONDS = 1.0  # so long a receipt waits in memory for the answer to its own submit
 _LOOK_AGAIN_SECONDS, _NEW_SECONDS = 1.0, 120.0  # at what nobody knew, as long as it is new
@@ -88,6 +88,7 @@ class Incoming:
             receipts.match_again(
                 gateway_id=self.gateway.id,
                 candidates=self.line.candidates,
+                is_by_part=self.line.is_by_part,
                 since=at - (timedelta(hours=_RARELY_HOURS) if is_rare else timedelta(seconds=_NEW_SECONDS)),
                 most=_LOOK_AGAIN_MOST,
                 at=at,

@@ -28,7 +28,7 @@ from sms.operators.health.rules.breaker import Silence
 from sms.operators.queries import GatewayWay
 from sms.outbox.operations import batches, dispatch, unknown
 from sms.outbox.operations.dispatch import Claimed, Result
-from sms.outbox.operations.receipts import Known
+from sms.outbox.operations.parts import Known
 from sms.outbox.queries.waiting import has_queued
 
 _BUSY_THERE = Refused("The operator is busy.", retry_after_seconds=0.0)  # told to nobody but the breaker

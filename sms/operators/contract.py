@@ -293,6 +293,10 @@ class Line(Protocol):
     def candidates(self, ref: str) -> Sequence[str]:
         """The references that a receipt's id may stand for, as this line writes them now."""
 
+    @property
+    def is_by_part(self) -> bool:
+        """Whether the operator reports on each part of a text."""
+
     def matched(self, receipt: Receipt, ref: str) -> None:
         """Tell the line which of a receipt's references was the right one, so that it learns."""
 

@@ -337,7 +337,7 @@ def test_a_late_receipt_with_our_reference_resolves_at_once(desk: Desk) -> None:
 def test_a_late_receipt_of_the_only_message_to_somebody_resolves_it(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sms.outbox.operations.receipts.UNIQUE_AFTER_SECONDS", 0.5)
+    monkeypatch.setattr("sms.outbox.operations.lost.UNIQUE_AFTER_SECONDS", 0.5)
     _lose(desk, 2)
     line = scalar("SELECT number FROM lines_line")
     with desk.bound():
@@ -352,25 +352,76 @@ def test_a_late_receipt_of_the_only_message_to_somebody_resolves_it(
     desk.verify()
 
 
-@pytest.mark.parametrize("reported", [3, 1])
-def test_late_receipts_of_parts_resolve_their_message(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, reported: int
+def _lost_in_parts(desk: Desk) -> Any:
+    """A message of three parts of which no answer came; returns it."""
+    desk.smsc.knobs.is_silent = True
+    desk.campaign(size=1, batch_size=1, body=LONG)
+    with transaction():
+        execute("UPDATE outbox_message SET parts = 3")
+    with desk.bound():
+        wait_for(lambda: len(desk.smsc.received) == 3)
+        desk.smsc.cut()
+        wait_for(lambda: desk.count("outbox_unknown") == 1)
+    desk.smsc.knobs.is_silent = False
+    return row("SELECT id, recipient FROM outbox_message")
+
+
+@pytest.mark.parametrize(
+    ("states", "outcome"),
+    [
+        ({"a": ["DELIVRD"], "b": ["DELIVRD"], "c": ["DELIVRD"]}, "delivered"),
+        ({"a": ["UNDELIV"], "b": ["UNDELIV", "DELIVRD"], "c": ["UNDELIV"]}, "none"),
+        ({"a": ["UNDELIV"], "b": ["UNDELIV", "UNDELIV"], "c": ["EXPIRED"]}, "undelivered"),
+    ],
+)
+def test_a_text_in_parts_of_unknown_fate_is_resolved_by_the_reports_on_all_of_them(
+    desk: Desk, states: dict[str, list[str]], outcome: str
 ) -> None:
-    monkeypatch.setattr("sms.outbox.operations.receipts.UNIQUE_AFTER_SECONDS", 0.5)
-    _lose(desk, 1, body=LONG, parts=3)
-    message = row("SELECT id, recipient FROM outbox_message")
-    assert message is not None
+    message = _lost_in_parts(desk)
     tlvs = bytes.fromhex("02040002") + (message.id & 0xFFFF).to_bytes(2)
     with desk.bound():
-        for part in range(reported):
-            desk.smsc.receipt(f"part-{part}", str(message.recipient), tlvs=tlvs)
-        wait_for(lambda: desk.counts() == {"delivered": 1})
-    assert (desk.count("outbox_unknown"), desk.count("outbox_submission")) == (0, 1)
+        for ref, told in states.items():
+            assert desk.count("outbox_unknown") == 1
+            for state in told:
+                desk.smsc.receipt(ref, str(message.recipient), state, tlvs=tlvs)
+            time.sleep(0.3)
+        wait_for(lambda: desk.count("outbox_unknown") == 0)
+        wait_for(lambda: desk.counts() == {outcome: 1})
+    assert (desk.count("outbox_part"), desk.count("outbox_submission")) == (3, 1)
     desk.verify()
 
 
+def test_a_text_in_parts_was_taken_when_some_are_reported_and_the_others_are_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sms.outbox.operations.lost.ALL_PARTS_SECONDS", 1.0)
+    message = _lost_in_parts(desk)
+    tlvs = bytes.fromhex("02040002") + (message.id & 0xFFFF).to_bytes(2)
+    with desk.bound():
+        desk.smsc.receipt("b", str(message.recipient), tlvs=tlvs)
+        wait_for(lambda: desk.count("outbox_submission") == 1)
+        assert desk.counts() == {"none": 1}
+        for ref in ("c", "a"):  # late, of parts that nobody has named yet
+            desk.smsc.receipt(ref, str(message.recipient), tlvs=tlvs)
+        wait_for(lambda: desk.counts() == {"delivered": 1})
+    assert desk.count("outbox_report_unmatched") == 0
+    desk.verify()
+
+
+def test_a_report_that_no_database_could_keep_stops_nothing(desk: Desk) -> None:
+    desk.smsc.knobs.receipts_seconds = None
+    desk.campaign(size=1, batch_size=1)
+    with desk.bound():
+        wait_for(lambda: desk.count("outbox_submission") == 1)
+        desk.smsc.receipt("a\0b", "989120000000", "DELI\0VRD")
+        desk.smsc.deliver(deliver_body("989121234567", "1000505", b"\0a\0", coding=3))
+        desk.smsc.receipt(str(scalar("SELECT operator_ref FROM outbox_submission")), "989120000000")
+        wait_for(lambda: len(desk.smsc.acknowledged) == 3)
+    assert desk.counts() == {"delivered": 1}
+
+
 def test_two_receipts_for_one_recipient_resolve_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sms.outbox.operations.receipts.UNIQUE_AFTER_SECONDS", 0.5)
+    monkeypatch.setattr("sms.outbox.operations.lost.UNIQUE_AFTER_SECONDS", 0.5)
     _lose(desk, 1)
     line = scalar("SELECT number FROM lines_line")
     with desk.bound():
@@ -397,6 +448,19 @@ def test_a_killed_job_leaves_unknowns_only_of_what_it_had_marked(desk: Desk, mon
 
 
 # Who holds it, and for how long
+
+
+def test_a_bell_that_a_killed_job_kept_rung_is_rung_again_within_seconds(desk: Desk) -> None:
+    with desk.bound():
+        queue = sending_queue(desk.shop.gateway_id)
+        wait_for(lambda: connection().exists(_bell(desk)))
+        assert 0 < connection().pttl(_bell(desk)) <= 10_000
+        ring_now(Job.DISPATCH, queue=queue, gateway_id=desk.shop.gateway_id)
+        assert connection().llen(f"rq:queue:{prefixed(queue)}") == 0
+
+
+def _bell(desk: Desk) -> str:
+    return f"{prefixed('bell')}:{Job.DISPATCH}:{desk.shop.gateway_id}"
 
 
 def test_a_gateway_is_held_once(desk: Desk) -> None:

@@ -32,6 +32,15 @@ GROUP BY message_id, attempt
 """
 
 
+class Known(NamedTuple):
+    """What a reference stands for: a message, or one part of it when `part` is not 0."""
+
+    message_id: int
+    recipient: int
+    attempt: int
+    part: int
+
+
 class PartReport(NamedTuple):
     """The outcome a report states for one part of a message."""
 

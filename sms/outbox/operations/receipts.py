@@ -3,20 +3,18 @@
 One that nobody knows waits with what it says of recipient and line: it may have overtaken its answer, or tell what
 became of a message of unknown fate."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sms.core.db import execute, rows
 from sms.operators.contract import Receipt
 from sms.operators.rules import Outcome
 from sms.outbox.operations import unknown
+from sms.outbox.operations.lost import resolved
 from sms.outbox.operations.outcomes import Final, apply, overrule
-from sms.outbox.operations.parts import PartReport, judge
+from sms.outbox.operations.parts import Known, PartReport, judge
 from sms.outbox.operations.reports import store
-
-UNIQUE_AFTER_SECONDS = 5.0  # until then the answer to its own submit may still come
 
 _FIND = """
 SELECT p.operator_ref, p.message_id, m.recipient, p.attempt, p.part
@@ -32,12 +30,6 @@ _UNMATCHED = """
 SELECT operator_ref, code, outcome::text AS outcome, recipient, line_number, user_reference, received_at
 FROM outbox_report_unmatched
 WHERE gateway_id = :gateway_id AND received_at > :since ORDER BY received_at DESC LIMIT :most FOR UPDATE SKIP LOCKED
-"""
-
-_LOST = """
-SELECT u.message_id, m.recipient, m.parts, l.number AS line_number, u.wire_at
-FROM outbox_unknown u JOIN outbox_message m ON m.id = u.message_id JOIN lines_line l ON l.id = m.line_id
-WHERE u.gateway_id = :gateway_id AND m.recipient = ANY(:recipients)
 """
 
 _FORGET = """
@@ -56,15 +48,6 @@ FROM unnest(CAST(:refs AS text[]), CAST(:codes AS text[]), CAST(:outcomes AS tex
     AS n (ref, code, outcome, reported_at, recipient, line, reference)
 ON CONFLICT DO NOTHING
 """
-
-
-class Known(NamedTuple):
-    """What a reference stands for: a message, or one part of it when `part` is not 0."""
-
-    message_id: int
-    recipient: int
-    attempt: int
-    part: int
 
 
 class Taken(NamedTuple):
@@ -180,10 +163,17 @@ def _name(receipt: Receipt) -> str:
 
 
 def match_again(
-    *, gateway_id: int, candidates: Callable[[str], Sequence[str]], since: datetime, most: int, at: datetime
+    *,
+    gateway_id: int,
+    candidates: Callable[[str], Sequence[str]],
+    is_by_part: bool,
+    since: datetime,
+    most: int,
+    at: datetime,
 ) -> int:
     """Look again at what nobody knew: its message may be stored by now, or be one of unknown fate. Returns how many
-    found their message; `candidates` are the references a receipt's id may stand for."""
+    found their message; `candidates` are the references a receipt's id may stand for, `is_by_part` whether each part
+    of a text is reported."""
     waiting = rows(_UNMATCHED, gateway_id=gateway_id, since=since, most=most)
     if not waiting:
         return 0
@@ -197,7 +187,7 @@ def match_again(
             known.append((each, *match))
         else:
             strangers.append(each)
-    known += _resolved(strangers, gateway_id=gateway_id, at=at)
+    known += resolved(strangers, gateway_id=gateway_id, is_by_part=is_by_part, at=at)
     found = [each for each, _, _ in known]
     _apply([(match, ref, Outcome(each.outcome), each.code) for each, match, ref in known], gateway_id=gateway_id, at=at)
     if found:
@@ -208,51 +198,3 @@ def match_again(
             codes=[each.code for each in found],
         )
     return len(found)
-
-
-def _resolved(reports: Sequence[Any], *, gateway_id: int, at: datetime) -> list[tuple[Any, Known, str]]:
-    """Reports that tell what became of messages of unknown fate: by our own reference, or because there is only one
-    message for a recipient and a line, and no more references than it has parts. Those messages are submitted and
-    charged after all."""
-    recipients = sorted({each.recipient for each in reports if each.recipient is not None})
-    lost = rows(_LOST, gateway_id=gateway_id, recipients=recipients) if recipients else []
-    pairs = [(each, message) for each in reports for message in _possible(each, lost, at=at)]
-    meant: dict[str, set[int]] = defaultdict(set)
-    told: dict[int, dict[str, datetime]] = defaultdict(dict)
-    for each, message in pairs:
-        meant[each.operator_ref].add(message.message_id)
-        told[message.message_id][each.operator_ref] = each.received_at
-    sure = [
-        (each, message)
-        for each, message in pairs
-        if len(meant[each.operator_ref]) == 1 and _is_complete(told[message.message_id], message.parts, at=at)
-    ]
-    unknown.found({message.message_id: each.operator_ref for each, message in sure}, gateway_id=gateway_id, at=at)
-    return [(each, Known(message.message_id, message.recipient, 0, 0), each.operator_ref) for each, message in sure]
-
-
-def _possible(report: Any, lost: Sequence[Any], *, at: datetime) -> list[Any]:
-    """The lost messages that a report may be about."""
-    mine = [
-        message
-        for message in lost
-        if message.recipient == report.recipient and message.wire_at <= report.received_at + timedelta(seconds=1)
-    ]
-    if report.user_reference is not None:
-        return [message for message in mine if message.message_id & 0xFFFF == report.user_reference]
-    if report.received_at > at - timedelta(seconds=UNIQUE_AFTER_SECONDS):
-        return []
-    return [message for message in mine if _is_same_line(message.line_number, report.line_number)]
-
-
-def _is_same_line(ours: str, told: str) -> bool:
-    """Operators write a line with and without the country."""
-    bare = told.lstrip("+0")
-    return ours.endswith(bare) or bare.endswith(ours)
-
-
-def _is_complete(told: Mapping[str, datetime], parts: int, *, at: datetime) -> bool:
-    """Whether as many parts were reported, each under a reference of its own, as will be: all, or no more have come for
-    a while, as operators may report on one only. More references than parts are of more than one message."""
-    quiet_since = at - timedelta(seconds=UNIQUE_AFTER_SECONDS)
-    return len(told) == parts or (len(told) < parts and max(told.values()) <= quiet_since)

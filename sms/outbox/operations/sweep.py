@@ -7,6 +7,7 @@ from sms.core.queue import GENERAL_QUEUE, INTAKE_QUEUE, Job, reports_queue, ring
 from sms.operators.queries import bound_adapters
 from sms.outbox.operations import control, inbound, refunds, unknown
 from sms.outbox.queries.control import down_gateways, open_moves, stranded
+from sms.outbox.queries.waiting import AWAITED
 
 _QUEUED = """
 SELECT g.id FROM operators_gateway g
@@ -14,12 +15,12 @@ WHERE g.adapter <> ALL(:bound) AND g.is_on AND g.stopped_reason = '' AND (g.retr
   AND EXISTS (SELECT FROM outbox_batch b WHERE b.gateway_id = g.id AND b.state = 'queued' AND b.not_before <= now())
 """
 # One that stays bound runs as long as anything is to be sent or heard: only when nobody holds it is somebody called.
-_BOUND = """
+_BOUND = f"""
 SELECT g.id FROM operators_gateway g
 WHERE g.adapter = ANY(:bound) AND g.stopped_reason <> 'credentials' AND (g.retry_at IS NULL OR g.retry_at <= :at)
-  AND (g.is_on OR EXISTS (SELECT FROM outbox_batch b WHERE b.gateway_id = g.id AND b.poll_at IS NOT NULL))
+  AND (g.is_on OR {AWAITED})
   AND NOT EXISTS (SELECT FROM operators_bind h WHERE h.gateway_id = g.id AND h.lease_until > clock_timestamp())
-"""
+"""  # noqa: S608 - our own words
 _POLLS = """
 SELECT g.id FROM operators_gateway g
 WHERE EXISTS (SELECT FROM outbox_batch b WHERE b.gateway_id = g.id AND b.poll_at <= :at)

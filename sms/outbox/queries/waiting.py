@@ -11,6 +11,10 @@ from sms.outbox.models import Campaign
 from sms.outbox.queries.campaigns import gateway_trouble
 from sms.outbox.rules import CALM_WAITS, WAIT_SENTENCES, CampaignState, Priority, Wait
 
+AWAITED = """EXISTS (SELECT FROM outbox_batch b WHERE b.gateway_id = g.id AND b.poll_at IS NOT NULL)
+    OR EXISTS (SELECT FROM outbox_unknown u WHERE u.gateway_id = g.id
+               AND u.wire_at > clock_timestamp() - make_interval(secs => g.report_horizon_seconds))"""
+
 
 def has_queued(*, gateway_id: int) -> bool:
     """Whether batches of a gateway may be claimed now."""
@@ -28,9 +32,8 @@ def current_epoch() -> int:
 
 
 def awaits_reports(*, gateway_id: int) -> bool:
-    """Whether anything sent through a gateway may still be reported."""
-    found = scalar("SELECT 1 FROM outbox_batch WHERE gateway_id = :id AND poll_at IS NOT NULL LIMIT 1", id=gateway_id)
-    return bool(found)
+    """Whether anything sent through a gateway may still be reported; also what became of messages of unknown fate."""
+    return bool(scalar(f"SELECT 1 FROM operators_gateway g WHERE g.id = :id AND ({AWAITED})", id=gateway_id))  # noqa: S608 - our own words
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from threading import Thread
 from typing import Any
 
@@ -102,6 +103,7 @@ class Smsc:
     unbinds: int = 0
     most_unanswered: int = 0
     port: int = 0
+    tls: SSLContext | None = None
     _number: int = 1000
     _sequence: int = 0
     _links: list["_Serving"] = field(default_factory=list)
@@ -159,7 +161,9 @@ class Smsc:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(5)
 
     async def _listen(self, port: int) -> Any:
-        return await self._loop.create_server(lambda: _Serving(self), "127.0.0.1", port, reuse_address=True)
+        return await self._loop.create_server(
+            lambda: _Serving(self), "127.0.0.1", port, reuse_address=True, ssl=self.tls
+        )
 
     async def _close(self) -> None:
         self._server.close()

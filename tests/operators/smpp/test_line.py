@@ -1,11 +1,20 @@
 """A line to a small SMSC: what is sent, what comes back, and what is known when something breaks."""
 
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from sms.core.errors import SmsError
 from sms.operators.contract import (
@@ -195,8 +204,73 @@ def test_an_answer_that_does_not_come_ends_the_link() -> None:
     with Smsc(Knobs(is_silent=True)) as smsc, running(smsc, timeout=0.3) as line:
         line.submit(submission(1), "")
         assert settled(line).answers == {}
-        assert isinstance(line.state.trouble, Unreachable)
+        wait_for(lambda: isinstance(line.state.trouble, Unreachable))
         wait_for(lambda: len(smsc.binds) == 2)
+
+
+def test_a_link_that_has_worked_is_made_again_at_once_and_without_a_complaint() -> None:
+    with Smsc() as smsc, running(smsc) as line:
+        for ended in range(1, 9):  # with growing pauses this would take a minute
+            line.submit(submission(20), "")
+            assert len(settled(line).answers) == 20
+            smsc.cut()
+            wait_for(lambda: len(smsc.binds) == ended + 1, seconds=3)  # noqa: B023 - waited for here
+            wait_for(lambda: line.is_ready)
+        assert line.state.trouble_count == 0
+
+
+def test_silence_is_measured_from_the_last_answer() -> None:
+    with Smsc() as smsc, running(smsc) as line:
+        line.submit(submission(5), "")
+        settled(line)
+        assert line.silent_seconds == 0
+        smsc.knobs.is_silent = True
+        line.submit(submission(5), "")
+        wait_for(lambda: line.silent_seconds > 0.4)
+        smsc.cut()
+
+
+def test_an_operator_that_unbinds_us_may_answer_what_it_has_first() -> None:
+    with Smsc(Knobs(answer_seconds=0.5)) as smsc, running(smsc, window=10) as line:
+        line.submit(submission(10), "")
+        wait_for(lambda: len(smsc.received) == 10)
+        smsc.send(packed(0x06, 0, 5))
+        wait_for(lambda: not line.is_ready)
+        assert len(settled(line).answers) == 10
+        wait_for(lambda: len(smsc.binds) == 2)
+
+
+def test_over_tls_only_a_certificate_that_holds_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, context = _certificate(tmp_path)
+    with Smsc(tls=context) as smsc:
+        with running(smsc, scheme="smpps") as line:
+            assert isinstance(line.state.trouble, Unreachable)
+            assert smsc.binds == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with running(smsc, scheme="smpps") as line:
+            line.submit(submission(3), "")
+            assert len(settled(line).answers) == 3
+
+
+def _certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """For 127.0.0.1, signed by nobody else."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "smsc")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "smsc.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(made.public_bytes(Encoding.PEM) + private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return file, context
 
 
 def test_a_quiet_link_is_checked_and_a_dead_one_is_replaced() -> None:

@@ -44,6 +44,11 @@ def test_texts_of_receipts(content: bytes, ref: str, state: str, error: str) -> 
     assert (told.ref, told.state, told.error) == (ref, state, error)
 
 
+def test_what_no_database_keeps_is_left_out_of_ids_and_words() -> None:
+    told = read_receipt(delivered(b"id:a\0b\x1b" + b"9" * 500 + b" stat:DELI\0VRD err:0\x0020"))
+    assert (told.ref, told.state, told.error) == ("ab" + "9" * 98, "DELIVRD", "020")
+
+
 def test_a_receipt_in_ucs2_reads_the_same() -> None:
     assert read_receipt(delivered(USUAL.decode().encode("utf-16-be"), coding=8)).ref == "0123"
     assert read_receipt(delivered(USUAL.decode().encode("utf-16-be"), coding=0)).state == "DELIVRD"

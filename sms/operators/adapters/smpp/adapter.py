@@ -159,6 +159,9 @@ class Smpp:
         self._own = dict[str, Any](checked_settings(FIELDS, access.settings))
         self._binds = _bind_settings(access, self._own)
         limits = [limit for limit in (self._own["per_second"], access.per_second) if limit]
+        # A text that goes out whole has one answer and one report.
+        is_whole = self._own["joining"] == Joining.PAYLOAD
+        self._reported = Reported.LAST if is_whole else Reported(self._own["reports"])
         self._per_second = min(limits, default=None)
         self._credit = {_status(word) for word in _words(self._own["credit_codes"])}
 
@@ -172,7 +175,7 @@ class Smpp:
             templates=self._templates,
             verdicts=self._verdict,
             reader=Reader(errors={error.lstrip("0"): Outcome(outcome) for error, _, outcome in pairs}),
-            reported=Reported(own["reports"]),
+            reported=self._reported,
             id_style=IdStyle(own["id_style"]),
             per_second=self._per_second,
             tells_reference=own["own_reference"],
@@ -201,7 +204,7 @@ class Smpp:
 
     def _templates(self, submission: Submission) -> list[SubmitTemplate]:
         own = self._own
-        joining, reported = Joining(own["joining"]), Reported(own["reports"])
+        joining, reported = Joining(own["joining"]), self._reported
         parts = parts_of(
             submission.body,
             is_unicode=submission.is_unicode,

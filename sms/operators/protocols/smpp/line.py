@@ -151,6 +151,11 @@ class SmppLine:
         """The references that a receipt's id may stand for, as this line writes them now."""
         return candidates(ref, self._style)
 
+    @property
+    def is_by_part(self) -> bool:
+        """Whether the operator reports on each part of a text."""
+        return self._reported is Reported.ALL
+
     def matched(self, receipt: Receipt, ref: str) -> None:
         """Tell the line which of a receipt's references was the right one, so that it learns."""
         if self._learning is None:

@@ -60,6 +60,7 @@ _RECEIPTED, _STATE, _REFERENCE, _ERROR = (
         Tag.NETWORK_ERROR_CODE,
     )
 )
+_LONGEST = 100  # of an id or a word
 _ERROR_BYTES = 3  # the kind of network and a number
 
 
@@ -83,7 +84,9 @@ def read_receipt(delivered: Delivered) -> Told:
         ref = receipted.partition(b"\0")[0].strip() or ref
     reference = tlvs.get(_REFERENCE)
     word, error_code, done_at = _said(done, state, error, tlvs.get(_STATE), tlvs.get(_ERROR))
-    return Told(ref.decode("latin-1"), word, error_code, done_at, int.from_bytes(reference) if reference else None)
+    return Told(
+        _kept(ref.decode("latin-1")), word, error_code, done_at, int.from_bytes(reference) if reference else None
+    )
 
 
 @lru_cache(maxsize=4096)  # the receipts of a second say few different things
@@ -91,12 +94,17 @@ def _said(
     done: bytes, state: bytes, error: bytes, stated: bytes | None, error_told: bytes | None
 ) -> tuple[str, str, datetime | None]:
     """State, error code and moment, from the text and the two parameters that say them too."""
-    word = state.decode("latin-1").upper()
+    word = _kept(state.decode("latin-1")).upper()
     word = _STATES[stated[0]] if stated and stated[0] in _STATES else _ALIASES.get(word, word)
-    code = error.decode("latin-1")
+    code = _kept(error.decode("latin-1"))
     if not code and error_told is not None and len(error_told) == _ERROR_BYTES:
         code = str(int.from_bytes(error_told[1:]))
     return word, code, _moment(done.decode("latin-1"))
+
+
+def _kept(text: str) -> str:
+    """What an operator wrote, as far as it is text."""
+    return "".join(filter(str.isprintable, text))[:_LONGEST] if not text.isprintable() or len(text) > _LONGEST else text
 
 
 def code_of(told: Told) -> str:
