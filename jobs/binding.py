@@ -129,7 +129,6 @@ class Binding:
             self.is_stopped = True
             return
         self.line.allow(_FENCE_SECONDS - (time.monotonic() - now))
-        self.outgoing.measure(max(min(now - self.renewed_at, 60.0), _RENEW_SECONDS))
         self.outgoing.has_more = True  # a ring may have been missed
         self.renewed_at = now
         self._note_news()

@@ -34,7 +34,6 @@ from sms.outbox.queries.waiting import has_queued
 _BUSY_THERE = Refused("The operator is busy.", retry_after_seconds=0.0)  # told to nobody but the breaker
 _MOST_TROUBLES = 5  # a look; as many open a breaker
 _TRIAL_SIZE = 10  # messages risked with an operator that failed
-_SECONDS_IN_HAND = 0.4  # of what is sent in a second, so much may be submitted and not stored
 _CLAIMS = 10  # a pass
 _BUSY_SECONDS = 10.0  # an operator that takes nothing for so long is not waited for with claimed batches
 _RETRY_SECONDS = 1.0
@@ -44,18 +43,22 @@ _MOST_KNOWN, _FORGOTTEN = 200_000, 20_000
 
 @dataclass(slots=True)
 class Flight:
-    """A batch that is with the line; `lease_until` by the monotonic clock, a little before the database's. Some of a
-    trial's messages are kept back."""
+    """A batch that is with the line; `lease_until` by the monotonic clock, a little before the database's. It takes so
+    much room in the line's window; some of a trial's messages are kept back."""
 
     batch: Claimed
     lease_until: float
+    room: int
     kept_back: Sequence[int] = ()
 
 
 @dataclass(slots=True)
 class Outgoing:
-    """What is under way. What is submitted and not yet stored stays bounded, however fast the operator takes it: as
-    many batches as the gateway is set to have under way, since so much is of unknown fate when this job is killed."""
+    """What is under way, which is of unknown fate when this job is killed.
+
+    It stays bounded, however fast the operator takes it: what is submitted and not stored, by the batches that the
+    gateway may have under way; what is with the line, by its window, so that hardly anything waits there unsent.
+    """
 
     gateway: GatewayWay
     line: Line
@@ -67,9 +70,8 @@ class Outgoing:
     known: dict[str, Known] = field(default_factory=dict)  # by the operator's reference
     flights: dict[int, Flight] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)  # settled, not stored yet
-    in_hand: int = 0
-    rate: float = 0.0
-    stored_count: int = 0
+    in_hand: int = 0  # messages submitted and not stored
+    in_line: int = 0  # of the window, as if nothing of a batch were answered before all of it is
     trouble_count: int = 0
     busy_count: int = 0
 
@@ -81,13 +83,8 @@ class Outgoing:
     @property
     def _room(self) -> int:
         batch_size = self.gateway.batch_size
-        behind = max(batch_size, int(self.rate * _SECONDS_IN_HAND))  # the window, ready to fill it
-        return max(batch_size, min(self.line.window + behind, self.pulse.hands * batch_size)) - self.in_hand
-
-    def measure(self, seconds: float) -> None:
-        """Note how fast it went since this was last called."""
-        self.rate = (self.rate + self.stored_count / seconds) / 2
-        self.stored_count = 0
+        in_line = max(self.line.window, batch_size) - self.in_line
+        return min(in_line, self.pulse.hands * batch_size - self.in_hand)
 
     # Claiming
 
@@ -121,10 +118,11 @@ class Outgoing:
         self.has_more = len(claimed) == most
         for batch in marked:
             kept_back = [] if recipients is None else [each.message_id for each in batch.recipients[recipients:]]
-            self.flights[batch.id] = Flight(batch, now + self.gateway.lease_seconds, kept_back)
-            self.in_hand += len(batch.recipients)
             self.pulse.began(batch.id)
-            self.line.submit(_submission(batch, recipients), batch)
+            room = self.line.submit(_submission(batch, recipients), batch)
+            self.flights[batch.id] = Flight(batch, now + self.gateway.lease_seconds, room, kept_back)
+            self.in_hand += len(batch.recipients)
+            self.in_line += room
         return len(marked)
 
     def renew(self, now: float) -> None:
@@ -206,7 +204,9 @@ class Outgoing:
         if not isinstance(batch, Claimed):
             raise TypeError("a ticket that is none of ours")
         is_busy = self.line.state.busy_since is not None
-        unsent = [*settled.unsent, *self.flights[batch.id].kept_back]
+        flight = self.flights[batch.id]
+        self.in_line -= flight.room
+        unsent = [*settled.unsent, *flight.kept_back]
         is_unsent = len(unsent) == len(batch.recipients)
         if is_unsent:
             self.pulse.forgotten(batch.id)
@@ -226,7 +226,6 @@ class Outgoing:
         """Remember which message a reference stands for, until its report comes or newer ones need the room."""
         self.flights.pop(result.batch.id, None)
         self.in_hand -= len(result.batch.recipients)
-        self.stored_count += len(result.answers)
         attempt, known, in_parts = result.batch.attempt, self.known, bool(result.parts)
         for recipient in result.batch.recipients:
             answer = result.answers.get(recipient.message_id)

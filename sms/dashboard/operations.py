@@ -163,7 +163,7 @@ def _settings(sample: SampleOperator, simulator: Simulator) -> GatewaySettings:
     return GatewaySettings(
         name=sample.gateway_name,
         base_url=sample.address(simulator),
-        batch_size=100,
+        batch_size=sample.speech.batch_size,
         concurrency=sample.concurrency,
         timeout_seconds=4.0,
         slowest_accept_seconds=1.0,

@@ -275,8 +275,8 @@ class Line(Protocol):
     def allow(self, seconds: float) -> None:
         """Nothing is sent later than so many seconds from now, unless this is called again."""
 
-    def submit(self, submission: Submission, ticket: object) -> None:
-        """Send it as soon as the operator takes it; comes back in `settled`."""
+    def submit(self, submission: Submission, ticket: object) -> int:
+        """Send it as soon as the operator takes it; comes back in `settled`. Returns how much of `window` it takes."""
 
     def take_back(self) -> None:
         """Settle what waits and was never sent."""
@@ -310,7 +310,7 @@ class Line(Protocol):
 
     @property
     def window(self) -> int:
-        """How many messages may be unanswered at once, over all connections."""
+        """How many messages, or parts of long ones, may be unanswered at once, over all connections."""
 
     @property
     def wake(self) -> Event:

@@ -36,13 +36,12 @@ class Scene:
     accepted_before: int = 0
     began_at: float = 0.0
 
-    def send(self, count: int) -> "Popen[str]":
+    def send(self, count: int, *, line: str = "30004505", operator: str = "3000") -> "Popen[str]":
         """Accept a demo campaign; the command waits until it is closed."""
-        self.accepted_before = self.simulator.truth("summary")["3000"]["accepted"]
+        self.accepted_before = self.simulator.truth("summary")[operator]["accepted"]
         self.began_at = time.time()
-        return self.panel.begin(
-            "demo-campaign", "--recipients", str(count), "--timeout", str(_PATIENCE_SECONDS), "--json"
-        )
+        words = ("--recipients", str(count), "--line", line, "--timeout", str(_PATIENCE_SECONDS), "--json")
+        return self.panel.begin("demo-campaign", *words)
 
     def ask(self, sql: str) -> Any:
         """The first value of a question to the database, as its owner."""

@@ -87,7 +87,7 @@ class SmppLine:
 
     @property
     def window(self) -> int:
-        """How many messages may be unanswered at once, over all connections."""
+        """How many messages, or parts of long ones, may be unanswered at once, over all connections."""
         return self._window
 
     def start(self) -> None:
@@ -109,14 +109,14 @@ class SmppLine:
         """Nothing is sent later than so many seconds from now, unless this is called again."""
         self._loop.call_soon_threadsafe(self._link.allow, time.monotonic() + seconds)
 
-    def submit(self, submission: Submission, ticket: object) -> None:
-        """Send it as soon as the operator takes it; comes back in `settled`."""
+    def submit(self, submission: Submission, ticket: object) -> int:
+        """Send it as soon as the operator takes it; comes back in `settled`. Returns how much of `window` it takes."""
         try:
             templates = self._templates(submission)
         except TooLong:
             self._refused.append(Settled(ticket, _too_long(submission), [], []))
             self._wake.set()
-            return
+            return 0
         parcel = Parcel(
             submission,
             ticket,
@@ -125,7 +125,9 @@ class SmppLine:
             keep=self._keep,
             tells_reference=self._tells_reference,
         )
+        room = parcel.waiting_count
         self._loop.call_soon_threadsafe(self._link.submit, parcel)
+        return room
 
     def take_back(self) -> None:
         """Settle what waits and was never sent."""
