@@ -35,6 +35,7 @@ _BUSY_THERE = Refused("The operator is busy.", retry_after_seconds=0.0)  # told 
 _MOST_TROUBLES = 5  # a look; as many open a breaker
 _TRIAL_SIZE = 10  # messages risked with an operator that failed
 _CLAIMS = 10  # a pass
+_SMALL = 4  # batches of which so many fit into the window
 _BUSY_SECONDS = 10.0  # an operator that takes nothing for so long is not waited for with claimed batches
 _RETRY_SECONDS = 1.0
 _RENEW_SHARE = 0.7  # of a lease: with less left it is renewed
@@ -83,8 +84,10 @@ class Outgoing:
     @property
     def _room(self) -> int:
         batch_size = self.gateway.batch_size
-        in_line = max(self.line.window, batch_size) - self.in_line
-        return min(in_line, self.pulse.hands * batch_size - self.in_hand)
+        window = self.line.window
+        # Small batches fill the window just so; of large ones, one more stands ready behind it.
+        most_in_line = window if batch_size * _SMALL <= window else window + batch_size
+        return min(most_in_line - self.in_line, self.pulse.hands * batch_size - self.in_hand)
 
     # Claiming
 

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from sms.core.errors import SmsError
 from sms.operators.contract import (
     Access,
+    AnswerKind,
     Arrivals,
     BadCredentials,
     BoundOperator,
@@ -153,6 +154,31 @@ def test_a_nack_proves_that_nothing_was_taken() -> None:
     with Smsc(Knobs(nacks=True)) as smsc, running(smsc) as line:
         line.submit(submission(2), "")
         assert {answer.code for answer in settled(line).answers.values()} == {"0x02"}
+
+
+def test_a_nack_of_an_acknowledgement_says_nothing_of_the_submit_with_that_number() -> None:
+    with Smsc(Knobs(answer_seconds=0.3)) as smsc, running(smsc) as line:
+        for number in range(1, 5):  # ours of the bind is 1: the submits below are 2 to 4
+            smsc.deliver(deliver_body("989120000000", "1000", b"hi"), sequence=number)
+        line.acknowledge(arrived(line, 4).handles)
+        wait_for(lambda: len(smsc.acknowledged) == 4)
+        line.submit(submission(3), "")
+        wait_for(lambda: len(smsc.received) == 3)
+        smsc.send(b"".join(packed(0x80000000, 3, number) for number in range(1, 5)))
+        assert {answer.kind for answer in settled(line).answers.values()} == {AnswerKind.ACCEPTED}
+
+
+def test_answers_in_front_of_an_unbind_make_no_room_for_more() -> None:
+    with Smsc(Knobs(answer_seconds=0.3)) as smsc, running(smsc, window=200) as line:
+        smsc.knobs.is_silent = True
+        line.submit(submission(300), "")
+        wait_for(lambda: len(smsc.received) == 200)
+        smsc.send(
+            b"".join(packed(0x80000004, 0, number, b"%d\0" % number) for number in range(2, 202)) + packed(0x06, 0, 5)
+        )
+        smsc.knobs.is_silent = False
+        found = settled(line)
+        assert (len(found.answers), len(found.unsent), len(smsc.received)) == (300, 0, 300)
 
 
 def test_a_throttled_message_is_sent_until_it_is_taken_and_only_once() -> None:

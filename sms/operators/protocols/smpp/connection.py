@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import math
 import ssl as tls
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,6 +30,8 @@ _INVALID_COMMAND = 0x03
 _BAD_PASSWORD, _BAD_SYSTEM_ID = 0x0E, 0x0F
 _LAST_SEQUENCE = 0x7FFFFFFF
 _LOOK_SECONDS = 0.5
+_UNBIND = int(Command.UNBIND)
+_REMEMBERED = 2000  # acknowledgements
 _REFILL = 50  # answers; with a whole window at once, operator and we would take turns working
 _SUBMIT_RESP, _DELIVER, _DATA, _NACK = (
     int(command) for command in (Command.SUBMIT_SM_RESP, Command.DELIVER_SM, Command.DATA_SM, Command.GENERIC_NACK)
@@ -121,6 +124,7 @@ class Connection(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._is_paused = False
         self._is_over = False
+        self._acknowledged: deque[int] = deque(maxlen=_REMEMBERED)
         self._goodbye: int | None = None  # the sequence of the operator's unbind, not answered yet
         self.silent_seconds = 0.0  # for so long submits have been waiting and not one was answered
         self.answered_count = self.lost_count = 0
@@ -168,6 +172,8 @@ class Connection(asyncio.Protocol):
 
     def acknowledge(self, arrivals: Iterable[tuple[int, int]], *, status: int = OK) -> None:
         """Tell the operator that these (command, sequence) are kept."""
+        arrivals = list(arrivals)
+        self._acknowledged.extend(sequence for _, sequence in arrivals)
         self._write(b"".join(pdu(command | RESPONSE, sequence, b"\0", status=status) for command, sequence in arrivals))
 
     def pause(self, *, is_paused: bool) -> None:
@@ -256,34 +262,45 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read what came; a stream that is not SMPP ends the link."""
         self._heard_at = now = self._loop.time()
-        events, flying = self._events, self._flying
-        answered = 0
         try:
-            for found in self._decoder.feed(data):
-                command, status, sequence, body = found
-                if command in _ANSWERS:
-                    submit = flying.pop(sequence, None)
-                    if submit is not None:
-                        if command == _NACK:  # it could not read the PDU: not accepted
-                            status, body = status or SYSTEM_ERROR, b""
-                        submit[0].waited_seconds = now - submit[2]
-                        events.answered(submit[0], submit[1], status, body)
-                        answered += 1
-                        if not answered % _REFILL:
-                            events.has_news(self)
-                elif command in {_DELIVER, _DATA}:
-                    events.arrived((self, command, sequence), body)
-                else:
-                    self._take_other(found)
+            came = self._decoder.feed(data)
         except Malformed as error:
             return self.end(f"not SMPP: {error}")
+        if came and came[-1][0] == _UNBIND:
+            self._goodbye = came[-1][2]  # known before the answers in front of it make room for more
+        answered = self._read(came, now)
         if answered and not self._is_over:
             self.answered_count += answered
             self._answered_at, self.silent_seconds = now, 0.0
-        if self._goodbye is not None and not flying:
+        if self._goodbye is not None and not self._flying:
             self._leave()
-        events.has_news(self)
+        self._events.has_news(self)
         return None
+
+    def _read(self, came: Sequence[Pdu], now: float) -> int:
+        """Pass on what came; returns how many submits were answered."""
+        events, flying = self._events, self._flying
+        answered = 0
+        for found in came:
+            command, status, sequence, body = found
+            if command in _ANSWERS:
+                if command == _NACK:
+                    # It could not read the PDU: not accepted. But it may be one of our acknowledgements.
+                    if sequence in self._acknowledged:
+                        continue
+                    status, body = status or SYSTEM_ERROR, b""
+                submit = flying.pop(sequence, None)
+                if submit is not None:
+                    submit[0].waited_seconds = now - submit[2]
+                    events.answered(submit[0], submit[1], status, body)
+                    answered += 1
+                    if not answered % _REFILL:
+                        events.has_news(self)
+            elif command in {_DELIVER, _DATA}:
+                events.arrived((self, command, sequence), body)
+            else:
+                self._take_other(found)
+        return answered
 
     def _leave(self) -> None:
         if self._goodbye is not None:
