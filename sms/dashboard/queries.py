@@ -127,7 +127,8 @@ def latest_campaigns(*, most: int = 10) -> Sequence[Row[Any]]:
     """The newest campaigns of all accounts, for the staff only."""
     return rows(
         """SELECT c.id, c.account_id, a.name AS account_name, c.title, left(c.body, 80) AS body, c.state,
-                  c.sendable_count, c.charged_mrial, c.counts, c.accepted_at, l.number AS line_number
+                  c.sendable_count, c.charged_mrial, c.counts, c.accepted_at, c.paused_at, c.scheduled_at,
+                  l.number AS line_number
            FROM outbox_campaign c JOIN accounts_account a ON a.id = c.account_id JOIN lines_line l ON l.id = c.line_id
            ORDER BY c.id DESC LIMIT :most""",
         most=most,

@@ -237,11 +237,17 @@ class GatewayView:
     credit_mrial: int | None
     credit_checked_at: datetime | None
     created_at: datetime
+    is_held: bool
 
     @property
     def state(self) -> GatewayState:
         """How it stands, in one word."""
-        return state_of(is_on=self.is_on, stopped_reason=self.stopped_reason, failing_since=self.failing_since)
+        return state_of(
+            is_on=self.is_on,
+            stopped_reason=self.stopped_reason,
+            failing_since=self.failing_since,
+            is_held=self.is_held,
+        )
 
     @property
     def trouble(self) -> SmsError | None:
@@ -255,7 +261,8 @@ SELECT g.id, g.operator_id, o.code AS operator_code, o.name_fa AS operator_name_
        g.slowest_accept_seconds, g.lease_seconds, g.polling_plan_seconds, g.report_horizon_seconds,
        g.lookup_after_seconds, g.on_absent, g.settings, g.stopped_reason,
        coalesce(g.failing_since, CASE WHEN h.breaker <> 'closed' THEN h.since END) AS failing_since, g.failure_count,
-       g.last_error, g.last_ok_at, g.retry_at, g.credit_mrial, g.credit_checked_at, g.created_at
+       g.last_error, g.last_ok_at, g.retry_at, g.credit_mrial, g.credit_checked_at, g.created_at,
+       coalesce(h.override = 'open' AND h.override_until > now(), false) AS is_held
 FROM operators_gateway g JOIN operators_operator o ON o.id = g.operator_id
 LEFT JOIN operators_health h ON h.gateway_id = g.id
 """

@@ -297,6 +297,7 @@ class GatewayState(StrEnum):
 
     OFF = "off"
     STOPPED = "stopped"
+    HELD = "held"
     FAILING = "failing"
     ON = "on"
 
@@ -304,17 +305,22 @@ class GatewayState(StrEnum):
 STATE_LABELS: dict[GatewayState, str] = {
     GatewayState.OFF: N_("Switched off"),
     GatewayState.STOPPED: N_("Stopped"),
+    GatewayState.HELD: N_("Held back by staff"),
     GatewayState.FAILING: N_("Failing"),
     GatewayState.ON: N_("Working"),
 }
 
 
-def state_of(*, is_on: bool, stopped_reason: str, failing_since: datetime | None) -> GatewayState:
-    """The state that follows from what is stored."""
+def state_of(
+    *, is_on: bool, stopped_reason: str, failing_since: datetime | None, is_held: bool = False
+) -> GatewayState:
+    """The state that follows from what is stored; `is_held` while staff keep its breaker open."""
     if not is_on:
         return GatewayState.OFF
     if stopped_reason:
         return GatewayState.STOPPED
+    if is_held:
+        return GatewayState.HELD
     return GatewayState.FAILING if failing_since else GatewayState.ON
 
 

@@ -2,7 +2,7 @@
 nothing."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -20,8 +20,10 @@ SILENT = ("98",)  # never reported: it would take the whole horizon
 CUSTOMER_PAGES = ("/", "/compose", "/campaigns", "/outbox", "/statement", "/lines", "/prices", "/account",
                   "/account/sessions")  # fmt: skip
 STAFF_PAGES = ("/", "/admin/gateways", "/admin/operators", "/admin/lines", "/admin/tariffs", "/admin/refund-rules",
-               "/admin/accounts", "/admin/audit", "/admin/unknown", "/admin/money")  # fmt: skip
+               "/admin/accounts", "/admin/audit", "/admin/unknown", "/admin/money", "/admin/health",
+               "/admin/health/1")  # fmt: skip
 OPEN_PAGES = ("/sign-in", "/sign-up", "/there-is-no-such-page")
+PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 GRAVE = {"serious", "critical"}
 
 
@@ -30,7 +32,8 @@ def _one_of_each(panel: ThrowAwayPanel) -> list[str]:
     with psycopg.connect(panel.settings["DATABASE_URL"]) as owner:
         found = owner.execute("SELECT max(id), max(first_id) FROM outbox_campaign").fetchone()
     assert found is not None
-    return [f"/campaigns/{found[0]}", f"/campaigns/{found[0]}/blocked", f"/messages/{found[1]}"]
+    pages = (f"/campaigns/{found[0]}", f"/campaigns/{found[0]}/blocked", f"/campaigns/{found[0]}/switch")
+    return [*pages, f"/messages/{found[1]}"]
 
 
 @pytest.mark.parametrize("language", ["fa", "en"])
@@ -57,6 +60,75 @@ def test_a_file_is_sent_watched_and_found_in_the_statement(desk: Desk, tmp_path:
     page.goto("/statement")
     expect(page.locator("main")).to_contain_text("بازگشت" if language == "fa" else "Refund")
     assert desk.complaints == []
+
+
+@pytest.fixture
+def slow_line(panel: ThrowAwayPanel) -> Iterator[str]:
+    """A public line with a rate, so that a send has a middle."""
+    with psycopg.connect(panel.settings["DATABASE_URL"], autocommit=True) as owner:
+        owner.execute("UPDATE lines_line SET per_second = 10 WHERE number = '30004505'")
+        yield "30004505"
+        owner.execute("UPDATE lines_line SET per_second = NULL WHERE number = '30004505'")
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_a_send_is_scheduled_begun_paused_and_its_rest_goes_over_another_line(
+    desk: Desk, slow_line: str, has_scripts: bool
+) -> None:
+    numbers = [number for number in demo_recipients(200) if not number.endswith((*SILENT, "97"))]
+    page = desk.sign_in("customer", java_script_enabled=has_scripts)
+    _compose(page, line=slow_line, recipients="\n".join(numbers))
+    page.locator("details.terms summary").first.click()
+    page.fill("[name=day]", "۱۴۰۵/۱۲/۲۹" if has_scripts else "1405-12-29")
+    page.fill("[name=clock]", "۹:۳۰")
+    page.click("form[action$='/confirm'] button")
+    page.wait_for_url(re.compile(r"/campaigns/\d+"))
+    send = page.url
+    expect(page.locator("[data-status=scheduled]")).to_be_visible()
+
+    page.click("form[action$='/begin'] button")
+    expect(page.locator("[data-status=scheduled]")).to_have_count(0)
+    page.click("form[action$='/pause'] button")
+    expect(page.locator("[data-status=paused]")).to_be_visible()
+    page.click("form[action$='/resume'] button")
+    expect(page.locator("[data-status=paused]")).to_have_count(0)
+    page.click("a[href$='/switch']")
+    expect(page.locator("main")).to_contain_text("کمتر")
+    page.locator("form[action$='/switch']", has_text="۵۰۰۰۴۵۰۵").locator("button").click()
+    page.wait_for_url(send)
+    expect(page.locator("main")).to_contain_text("روی خط دیگر رفت")
+    for _ in range(60):
+        if page.locator("[data-status=closed]").count():
+            break
+        page.wait_for_timeout(1000)
+        if not has_scripts:
+            page.reload()
+    expect(page.locator("[data-status=closed]").first).to_be_visible()
+    _nobody_twice(desk.panel, len(numbers))
+    assert desk.complaints == []
+
+
+def _compose(page: Page, *, line: str, recipients: str) -> None:
+    """A draft over a line, read and priced."""
+    page.goto("/compose")
+    chosen = page.locator("[name=line_id] option", has_text=line.translate(PERSIAN)).get_attribute("value")
+    page.select_option("[name=line_id]", chosen)
+    page.fill("[name=body]", "جشنواره آغاز شد.")
+    page.fill("[name=recipients]", recipients)
+    page.click("main form button[type=submit]:not([form])")
+    page.wait_for_url(re.compile(r"/drafts/\d+"))
+
+
+def _nobody_twice(panel: ThrowAwayPanel, wanted: int) -> None:
+    with psycopg.connect(panel.settings["DATABASE_URL"]) as owner:
+        found = owner.execute(
+            "SELECT count(*), count(DISTINCT s.message_id), count(DISTINCT s.gateway_id) FROM outbox_submission s"
+            " JOIN outbox_message m ON m.id = s.message_id"
+            " WHERE m.campaign_id = (SELECT max(id) FROM outbox_campaign)"
+        ).fetchone()
+    assert found is not None
+    assert found[:2] == (wanted, wanted)
+    assert found[2] == 2, "none went over"
 
 
 def _fits(page: Page) -> bool:

@@ -194,6 +194,11 @@ def test_the_state_is_one_word(is_on: bool, stopped: str, failing: datetime | No
     assert state_of(is_on=is_on, stopped_reason=stopped, failing_since=failing) is state
 
 
+def test_what_staff_hold_back_is_told_before_what_fails_and_after_what_stops_it() -> None:
+    assert state_of(is_on=True, stopped_reason="", failing_since=AT, is_held=True) is GatewayState.HELD
+    assert state_of(is_on=True, stopped_reason="credit", failing_since=AT, is_held=True) is GatewayState.STOPPED
+
+
 @pytest.mark.parametrize(
     ("before_mrial", "balance_mrial", "is_new"),
     [(None, 10, False), (0, 10, True), (10, 10, False), (10, 9, False), (-5, 0, False), (-5, 1, True)],
