@@ -1,10 +1,12 @@
 """The staff's pages: accounts, users and the audit; closed to everybody else."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from sms.accounts import operations, queries
+from sms.accounts.forms import AUDITED
 from sms.accounts.rules import By
 from sms.core import clock
 from sms.core.db import transaction
@@ -196,3 +198,14 @@ def test_what_people_call_themselves_is_text_and_never_markup(staff: Browser, ma
     for path in ("/admin/accounts", f"/admin/accounts/{person.account_id}", "/admin/audit"):
         page = staff.get(path).get_data(as_text=True)
         assert "<img src=x" not in page
+
+
+def test_every_act_that_is_written_down_has_its_words() -> None:
+    written = re.compile(r'(?:action=|_audit\(|_note\()"([a-z_]+\.[a-z_]+)"')
+    root = Path(operations.__file__).parent.parent
+    acts = {act for path in root.rglob("*.py") for act in written.findall(path.read_text(encoding="utf-8"))}
+    acts |= {f"gateway.{event}" for event in ("opened", "closed", "held", "forced", "released", "limits")}
+    acts |= {f"gateway.push_{what}" for what in ("made", "renewed", "closed", "bound")}
+    acts |= {"gateway.switched_on", "gateway.switched_off"}
+    assert {"campaign.paused", "campaign.cancelled", "campaign.moved", "gateway.learnt"} <= acts
+    assert acts - set(AUDITED) == set()

@@ -13,6 +13,7 @@ from sms.core.db import execute, row, rows, scalar, transaction
 from sms.core.errors import NotFound, Refusal, SmsError
 from sms.ledger.rules import InsufficientBalance
 from sms.outbox.operations import control, failover, unknown
+from sms.outbox.queries.control import down_gateways, stranded
 from sms.outbox.rules import PlanLine
 from tests.factories import AT, Shop, make_account, make_campaign, make_gateway, make_line, make_shop, make_tariff
 from tests.outbox.conftest import Steps, balance
@@ -154,6 +155,20 @@ def test_a_dearer_line_beyond_the_cap_or_the_balance_takes_nothing(app: Flask) -
     assert scalar("SELECT count(*) FROM outbox_move") == 0
     assert scalar("SELECT count(*) FROM outbox_batch WHERE line_id = :id", id=away.line_id) == 0
     Steps(shop).verify()
+
+
+def test_who_has_no_way_on_keeps_nobody_from_theirs(shop: Shop, steps: Steps) -> None:
+    """A plan over lines of the gateway that is down leads nowhere, and is not looked at before those that do not."""
+    away = other(shop)
+    beside = make_line(operator_id=shop.operator_id, gateway_id=shop.gateway_id)
+    for line_id in (beside, beside, away.line_id):
+        campaign_id = make_campaign(shop, size=5)
+        planned(campaign_id, PlanLine(shop.line_id, 10**9), PlanLine(line_id, 10**9))
+    breaker(shop, "open")
+    assert [each.campaign_id for each in stranded(down=down_gateways(at=AT), most=1)] == [campaign_id]
+    failed_over()
+    assert scalar("SELECT array_agg(campaign_id) FROM outbox_move") == [campaign_id]
+    steps.verify()
 
 
 def test_a_way_on_that_cannot_be_paid_is_told_and_not_tried_at_once_again(app: Flask) -> None:

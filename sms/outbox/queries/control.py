@@ -56,13 +56,16 @@ class Stranded:
 
 
 def stranded(*, down: frozenset[int], most: int) -> list[Stranded]:
-    """Sends with a plan that wait for a gateway which is down."""
+    """Sends that wait for a gateway which is down and have a line in their plan whose gateway is not."""
     if not down:
         return []
     found = rows(
         """SELECT DISTINCT b.campaign_id, b.account_id, b.line_id, b.priority FROM outbox_batch b
            WHERE b.state = 'queued' AND b.gateway_id = ANY(:down) AND NOT b.is_pinned
-             AND EXISTS (SELECT FROM outbox_campaign_line p WHERE p.campaign_id = b.campaign_id)
+             AND EXISTS (
+                 SELECT FROM outbox_campaign_line p JOIN lines_line l ON l.id = p.line_id
+                 WHERE p.campaign_id = b.campaign_id AND p.line_id <> b.line_id AND l.is_active
+                   AND l.gateway_id <> ALL(:down))
              AND NOT EXISTS (
                  SELECT FROM outbox_campaign c WHERE c.id = b.campaign_id AND c.paused_at IS NOT NULL)
            ORDER BY b.campaign_id LIMIT :most""",
