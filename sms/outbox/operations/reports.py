@@ -17,7 +17,6 @@ from sms.outbox.rules import next_poll, runs
 
 UNMATCHED_HOURS = 72
 MOST_REPORTS = 20_000  # applied in one transaction
-_OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 
 _CLAIM_POLLS = """
 WITH due AS (
@@ -40,14 +39,24 @@ WHERE m.id BETWEEN :low AND :high AND m.batch_id = ANY(CAST(:batch_ids AS bigint
 ORDER BY m.id
 """
 
+# A report may overtake the answer to its own submit: it waits, and is looked at again, for 72 hours. What is matched
+# comes back by what it says, as thousands say the same.
 _MATCH = """
-SELECT r.set_id, coalesce(r.message_id, s.message_id), r.outcome::text, r.code, r.gateway_id, r.operator_ref,
-    CASE WHEN coalesce(r.message_id, s.message_id) IS NULL THEN r.reported_at END
-FROM outbox_report r LEFT JOIN LATERAL (
-    SELECT message_id FROM outbox_submission
-    WHERE r.message_id IS NULL AND gateway_id = r.gateway_id AND operator_ref = r.operator_ref OFFSET 0
-) s ON true
-WHERE r.set_id = ANY(:set_ids) AND r.set_id BETWEEN :low AND :high AND r.outcome IS NOT NULL
+WITH told AS MATERIALIZED (
+    SELECT r.set_id, r.gateway_id, r.operator_ref, r.code, r.outcome, r.reported_at,
+           coalesce(r.message_id, s.message_id) AS message_id
+    FROM outbox_report r LEFT JOIN LATERAL (
+        SELECT message_id FROM outbox_submission
+        WHERE r.message_id IS NULL AND gateway_id = r.gateway_id AND operator_ref = r.operator_ref OFFSET 0
+    ) s ON true
+    WHERE r.set_id = ANY(CAST(:set_ids AS bigint[])) AND r.set_id BETWEEN :low AND :high AND r.outcome IS NOT NULL
+), strangers AS (
+    INSERT INTO outbox_report_unmatched (gateway_id, operator_ref, code, outcome, reported_at, received_at, next_at)
+    SELECT gateway_id, operator_ref, code, outcome, reported_at, :at, :at FROM told WHERE message_id IS NULL
+    ON CONFLICT DO NOTHING
+)
+SELECT outcome::text, code, array_agg(message_id), array_agg(set_id) FROM told WHERE message_id IS NOT NULL
+GROUP BY told.outcome, code
 """
 
 # Each look at a report that nobody knows comes after as long a wait as it has waited so far, at most an hour.
@@ -239,13 +248,17 @@ def apply_waiting(*, most: int, at: datetime) -> int:
     set_ids = _taken(waiting)
     if not set_ids:
         return 0
-    told = bulk(_MATCH, set_ids=set_ids, low=set_ids[0], high=set_ids[-1])
-    _keep_unmatched([report for report in told if report[1] is None], at=at)
-    matched = [report for report in told if report[1] is not None]
-    final = [Final(message_id, _OUTCOMES[outcome], code) for _, message_id, outcome, code, *_ in matched]
+    final: list[Final] = []
+    first_in: dict[int, int] = {}
+    for outcome, code, message_ids, in_sets in bulk(
+        _MATCH, set_ids=array(set_ids), low=set_ids[0], high=set_ids[-1], at=at
+    ):
+        final += map(Final, message_ids, repeat(Outcome(outcome)), repeat(code))
+        for message_id, set_id in zip(message_ids, in_sets, strict=True):
+            if set_id <= first_in.get(message_id, set_id):
+                first_in[message_id] = set_id
     ended = set(apply(final, at=at))
     overruled = overrule([each for each in final if each.message_id not in ended], at=at)
-    first_in = {message_id: set_id for set_id, message_id, *_ in reversed(matched)}
     per_set = Counter(first_in[message_id] for message_id in ended)
     _sets_applied({set_id: (per_set[set_id], overruled if set_id == set_ids[0] else 0) for set_id in set_ids}, at=at)
     return len(set_ids)
@@ -274,27 +287,6 @@ def _sets_applied(counts: Mapping[int, tuple[int, int]], *, at: datetime) -> Non
         conflicts=[conflicts for _, conflicts in counts.values()],
         at=at,
     )
-
-
-def _keep_unmatched(reports: Sequence[tuple[Any, ...]], *, at: datetime) -> None:
-    """A report may overtake the answer to its own submit: it waits, and is looked at again, for 72 hours. Rows as
-    `_MATCH` gives them."""
-    if reports:
-        execute(
-            """INSERT INTO outbox_report_unmatched (gateway_id, operator_ref, code, outcome, reported_at, received_at,
-                   next_at)
-               SELECT n.gateway_id, n.ref, n.code, CAST(n.outcome AS outbox_outcome), n.reported_at, :at, :at
-               FROM unnest(CAST(:gateways AS int[]), CAST(:refs AS text[]), CAST(:codes AS text[]),
-               CAST(:outcomes AS text[]),
-                           CAST(:moments AS timestamptz[])) AS n (gateway_id, ref, code, outcome, reported_at)
-               ON CONFLICT DO NOTHING""",
-            outcomes=[outcome for _, _, outcome, *_ in reports],
-            codes=[code for _, _, _, code, *_ in reports],
-            gateways=[gateway_id for *_, gateway_id, _, _ in reports],
-            refs=[ref for *_, ref, _ in reports],
-            moments=[reported_at for *_, reported_at in reports],
-            at=at,
-        )
 
 
 def match_again(*, most: int, at: datetime) -> int:
