@@ -333,7 +333,8 @@ def submissions(*, message_id: int) -> Sequence[Row[Any]]:
 
 
 def reports(*, message_id: int, final_at: datetime) -> Sequence[Row[Any]]:
-    """The raw reports that gave a message its outcome: those that arrived within the minute before it."""
+    """The raw reports that gave a message its outcome: those that arrived within the minute before it. One that was
+    pushed names no message, and is known by the operator's reference."""
     return rows(
         """WITH taken AS (SELECT gateway_id, operator_ref FROM outbox_submission WHERE message_id = :id),
            near AS (
@@ -343,9 +344,13 @@ def reports(*, message_id: int, final_at: datetime) -> Sequence[Row[Any]]:
                ORDER BY received_at DESC LIMIT 20
            )
            SELECT r.code, r.outcome::text AS outcome, r.reported_at, near.received_at, near.source
-           FROM near JOIN outbox_report r ON r.set_id = near.id
-           JOIN taken ON taken.gateway_id = near.gateway_id AND taken.operator_ref = r.operator_ref
-           ORDER BY near.received_at""",
+           FROM near CROSS JOIN LATERAL (
+               SELECT code, outcome, reported_at FROM outbox_report WHERE set_id = near.id AND message_id = :id
+               UNION ALL
+               SELECT p.code, p.outcome, p.reported_at FROM outbox_report p
+               WHERE p.set_id = near.id AND p.message_id IS NULL
+                 AND p.operator_ref IN (SELECT operator_ref FROM taken WHERE gateway_id = near.gateway_id)
+           ) r ORDER BY near.received_at""",
         id=message_id,
         final_at=final_at,
     )
