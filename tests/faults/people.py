@@ -98,36 +98,46 @@ class Customer:
         return draft_id
 
     def confirm(self, draft_id: int) -> None:
-        """Press the button."""
-        self.walker.go(f"/drafts/{draft_id}").submit("/confirm")
+        """Press the button; the page of a draft that was sent leads to its campaign."""
+        page = self.walker.go(f"/drafts/{draft_id}")
+        if "/campaigns/" not in page.address:
+            page.submit("/confirm")
 
     def send(self, *, line_id: int, text: str, numbers: Sequence[int]) -> int:
-        """From the empty page to the campaign, however often the panel dies meanwhile; returns the campaign's id.
+        """From the empty page to the campaign, however often the panel dies meanwhile; returns the campaign's id."""
+        return self.press(self.draft(line_id=line_id, text=text, numbers=numbers))
 
-        A draft of which it is not known whether it was made is left lying: drafts send nothing by themselves.
+    def draft(self, *, line_id: int, text: str, numbers: Sequence[int]) -> int:
+        """Compose, again and again until it is done; returns the draft's id.
+
+        One of which it is not known whether it was made is left lying: drafts send nothing by themselves.
         """
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        draft_id = self._persist(lambda: self.compose(line_id=line_id, text=text, numbers=numbers), deadline)
         while True:
+            try:
+                return self.compose(line_id=line_id, text=text, numbers=numbers)
+            except TROUBLE:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+
+    def press(self, draft_id: int) -> int:
+        """Confirm, again and again until the campaign is there; returns its id."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                self.confirm(draft_id)
+            except TROUBLE:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
             if (made := self.campaign_of(draft_id)) is not None:
                 return made
-            self._persist(lambda: self.confirm(draft_id), deadline, is_once=True)
 
     def campaign_of(self, draft_id: int) -> int | None:
         """The campaign that was made of a draft."""
         found = self._stage.ask("SELECT id FROM outbox_campaign WHERE key = %(key)s", key=f"draft:{draft_id}")
         return None if found is None else int(found)
-
-    def _persist(self, act: Any, deadline: float, *, is_once: bool = False) -> Any:
-        while True:
-            try:
-                return act()
-            except TROUBLE:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_PAUSE_SECONDS)
-                if is_once:
-                    return None
 
 
 @dataclass(eq=False)

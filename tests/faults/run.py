@@ -120,7 +120,7 @@ def run(stage: Stage, *, seed: int, minutes: float, messages: int, kills: int) -
     """Send, break, mend, wait, compare."""
     told = Told(seed)
     began = time.monotonic()
-    start = _ledger(stage)
+    start = ledger_of(stage)
     watch, seconds = Watch(stage), 60 * minutes
     mischief = Mischief(stage, schedule(seed=seed, seconds=seconds, kills=kills, codes=stage.codes))
     campaigns = max(2 * len(stage.codes), min(int(16 * minutes), messages // 50))
@@ -139,7 +139,7 @@ def run(stage: Stage, *, seed: int, minutes: float, messages: int, kills: int) -
     watch.is_over.set()
     watch.join(60)
     told.broke += watch.broken
-    _verify_after(stage, told)
+    verify_after(stage, told)
     judged = compare(stage, crowd.sent, start, told)
     told.figures |= {
         "seconds": round(time.monotonic() - began),
@@ -192,7 +192,8 @@ def _wait_for_end(stage: Stage, told: Told, narrowed: str, *, seconds: float) ->
         told.broke.append(f"{stage.ask(question)} are open, such as {open_ones}. {error}"[:4000])
 
 
-def _verify_after(stage: Stage, told: Told) -> None:
+def verify_after(stage: Stage, told: Told) -> None:
+    """The command `verify`."""
     code, output, errors = stage.panel.run("verify", "--json", seconds=600)
     if code:
         told.broke.append(f"verify afterwards: {output[:2000]} {errors[-500:]}")
@@ -203,7 +204,7 @@ def compare(stage: Stage, sent: list[Any], start: Account, told: Told) -> Judgem
     truths = {code: truth_of(stage.truth_dir, code) for code in stage.codes}
     kept = {row[0]: Kept(*row[1:]) for row in stage.rows(_KEPT)}
     judged = judge(sent, truths, kept)
-    now = _ledger(stage)
+    now = ledger_of(stage)
     moved = Account(
         customers=_less(start.customers, now.customers),
         escrow=now.escrow - start.escrow,
@@ -231,7 +232,8 @@ def _less(more: Mapping[str, int], less: Mapping[str, int]) -> Counter[str]:
     return Counter({name: more.get(name, 0) - less.get(name, 0) for name in set(more) | set(less)})
 
 
-def _ledger(stage: Stage) -> Account:
+def ledger_of(stage: Stage) -> Account:
+    """What the wallets say."""
     account = Account()
     for kind, code, username, balance in stage.rows(_WALLETS):
         match kind:

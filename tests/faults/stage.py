@@ -198,8 +198,13 @@ class Stage:
         self.simulator.control(code, **_well(self.simulator.control(code)))
 
     def hurry(self) -> None:
-        """Ask about everything at once that will be asked about sooner or later."""
-        self.rows("UPDATE outbox_unknown SET next_lookup_at = now() WHERE next_lookup_at > now()")
+        """Ask at once about everything that will be asked about sooner or later; about unknown fates no sooner than the
+        operator's slowest moment allows."""
+        self.rows(
+            "UPDATE outbox_unknown SET next_lookup_at = now() WHERE next_lookup_at > now()"
+            " AND wire_at < now() - make_interval(secs => %(seconds)s)",
+            seconds=TIMES["lookup_after_seconds"],
+        )
         self.rows("UPDATE outbox_batch SET poll_at = now() WHERE poll_at > now()")
 
     def logs(self) -> str:
