@@ -8,6 +8,7 @@
     python3 panel.py test [...]   the tests; what follows goes to pytest
     python3 panel.py check        format, lint, types, import contracts, templates
     python3 panel.py bench [...]  the figures
+    python3 panel.py faults [...] kills, cuts and garbage by a seed, and whether anything broke
     python3 panel.py web          one part alone, for production on several machines;
     python3 panel.py worker [QUEUE ...]   DATABASE_URL, REDIS_URL, SECRET_KEY and SEAL_KEY are then given
     python3 panel.py tick
@@ -37,7 +38,7 @@ def main(words: list[str]) -> int:
     word, rest = words[0], words[1:]
     if word == "stop":
         return commands.stop()
-    environment.prepare("dev" if word in {"test", "check"} else "run")
+    environment.prepare("dev" if word in {"test", "check", "faults"} else "run")
     if word in {"web", "worker", "tick", "simulator"}:
         commands.alone(word, rest)
     with_words = {
@@ -45,6 +46,7 @@ def main(words: list[str]) -> int:
         "restore": commands.restore,
         "test": commands.test,
         "bench": commands.bench,
+        "faults": commands.faults,
     }
     without_words = {"run": commands.run, "check": check.check}
     if word in with_words:

@@ -185,6 +185,11 @@ def test(arguments: Sequence[str]) -> NoReturn:
     _become(python_command("pytest", *spread, *arguments), {})
 
 
+def faults(arguments: Sequence[str]) -> NoReturn:
+    """A panel of its own that is made to fail in every way, and what became of it."""
+    _become(python_command("tests.faults", *arguments), {})
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 

@@ -80,6 +80,7 @@ class Sent:
     first: int
     count: int
     elsewhere: Sequence[str] = ()  # operators it may go on over
+    is_cancelled: bool = False
 
     def numbers(self) -> Iterator[int]:
         """To whom."""
@@ -147,6 +148,7 @@ class Judgement:
     at_two: list[int] = field(default_factory=list)
     unknown_left: Counter[str] = field(default_factory=Counter)
     unknown_taken: Counter[str] = field(default_factory=Counter)  # of these, the operator has
+    cancelled: int = 0
     halves: int = 0  # charged, and the operator has only some of their parts
     wrong: list[str] = field(default_factory=list)
 
@@ -181,7 +183,7 @@ def _judge_one(
     if kept is None or kept.campaign_id != campaign.campaign_id:
         judgement.lost.append(recipient)
         return
-    name = f"campaign {campaign.campaign_id}, message of row {recipient % 10**7}"
+    name = _name(campaign, recipient)
     code = takers[0] if takers else campaign.code
     price, cost = price_of(code, recipient, campaign.text)
     fate = fate_of(code, recipient)
@@ -194,7 +196,7 @@ def _judge_one(
             judgement.wrong.append(f"{name}: of unknown fate at {code}, which can be asked")
         return
     if not takers:
-        _judge_refused(judgement, name, recipient, fate, kept)
+        _judge_refused(judgement, campaign, recipient, fate, kept)
         return
     if not kept.is_submitted:
         judgement.wrong.append(f"{name}: {code} has it, the panel says {kept.outcome}")
@@ -210,9 +212,16 @@ def _judge_one(
         judgement.account.cost[code] += cost
 
 
-def _judge_refused(judgement: Judgement, name: str, recipient: int, fate: str, kept: Kept) -> None:
+def _name(campaign: Sent, recipient: int) -> str:
+    return f"campaign {campaign.campaign_id}, message of row {recipient % 10**7}"
+
+
+def _judge_refused(judgement: Judgement, campaign: Sent, recipient: int, fate: str, kept: Kept) -> None:
+    name = _name(campaign, recipient)
     if kept.is_submitted:
         judgement.wrong.append(f"{name}: charged, and no operator has it")
+    elif kept.outcome == "cancelled" and campaign.is_cancelled:
+        judgement.cancelled += 1
     elif fate != "refused":
         judgement.lost.append(recipient)
     elif kept.outcome != "refused":

@@ -116,9 +116,9 @@ class Told:
     broke: list[str] = field(default_factory=list)
 
 
-def run(stage: Stage, *, seed: int, minutes: float, messages: int, kills: int) -> Told:
+def run(stage: Stage, told: Told, *, minutes: float, messages: int, kills: int) -> None:
     """Send, break, mend, wait, compare."""
-    told = Told(seed)
+    seed = told.seed
     began = time.monotonic()
     start = ledger_of(stage)
     watch, seconds = Watch(stage), 60 * minutes
@@ -135,7 +135,7 @@ def run(stage: Stage, *, seed: int, minutes: float, messages: int, kills: int) -
     if crowd.error is not None:
         told.broke.append(f"a customer could not send: {crowd.error!r}"[:500])
     stage.heal()
-    _calm_down(stage, told, seconds=_CALM_SECONDS + _CALM_SHARE * seconds)
+    calm_down(stage, told, seconds=_CALM_SECONDS + _CALM_SHARE * seconds)
     watch.is_over.set()
     watch.join(60)
     told.broke += watch.broken
@@ -153,10 +153,9 @@ def run(stage: Stage, *, seed: int, minutes: float, messages: int, kills: int) -
         "verify_slowest_seconds": round(watch.slowest_seconds, 1),
         "unknown": _unknown(stage, watch, judged),
     }
-    return told
 
 
-def _calm_down(stage: Stage, told: Told, *, seconds: float) -> None:
+def calm_down(stage: Stage, told: Told, *, seconds: float) -> None:
     """Everything comes to its end; the clock then passes the operators' horizon and the last refunds."""
     for offset, narrowed in (
         (0, "m.recipient % 100 <> 98 AND"),

@@ -172,6 +172,11 @@ class Stage:
             )
         )
 
+    def breaker(self, code: str) -> str:
+        """The state of an operator's breaker."""
+        sql = "SELECT breaker FROM operators_health WHERE gateway_id = %(id)s"
+        return str(self.ask(sql, id=self.gateway(code)) or "closed")
+
     def line(self, code: str) -> int:
         """The public line of an operator."""
         return int(
