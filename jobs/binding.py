@@ -1,29 +1,28 @@
 """The long job of a gateway that stays bound to its operator: one process holds it while its lease lasts.
 
-The talking is done by the line's own thread. Here is the database's work, in passes: claim, store what was settled,
-take what arrived. Killed, it leaves a lease that ends within seconds; the sweeper then calls for the next one.
+The talking is done by the line's own thread. Here is the database's work: in passes, claim and store what was settled;
+and beside it, in a thread of its own, take what arrived. Killed, it leaves a lease that ends within seconds; the
+sweeper then calls for the next one.
 """
 
 import logging
 import os
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Event, Thread
 
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
 from jobs.health import Pulse
-from jobs.incoming import Incoming
-from jobs.lasting import heartbeat, lasting
+from jobs.incoming import Incoming, Listener
+from jobs.lasting import attempt, heartbeat, lasting
 from jobs.outgoing import Outgoing
 from sms.core import clock
 from sms.core.config import settings
 from sms.core.db import release, transaction
 from sms.core.errors import SmsError
-from sms.core.queue import Job, keep_rung, listen
+from sms.core.queue import GENERAL_QUEUE, Job, keep_rung, listen, ring_now
 from sms.operators import operations as operators
 from sms.operators import queries as operator_queries
 from sms.operators.contract import Line
@@ -37,8 +36,8 @@ LEASE_SECONDS = 10.0
 _FENCE_SECONDS = 8.0  # after a renewal things are sent no longer than this: the lease has not ended by then
 _RENEW_SECONDS = 1.0
 _GATHER_SECONDS = 0.01  # answers that come this close together share a commit
-_ARRIVALS_SECONDS = 0.05  # and arrivals
-_FAILED_SECONDS = 0.5
+_FLYING_SECONDS = 0.05
+_LISTENER_SECONDS = 10.0
 _LAST_TRIES = 10
 _HEARTBEAT_SECONDS = 20.0
 
@@ -54,10 +53,8 @@ class Binding:
     holder: str
     is_stopped: bool = False
     renewed_at: float = -1e9
-    arrivals_at: float = -1e9
     beat_at: float = -1e9
     trouble_count: int = 0
-    has_news: bool = False  # the line rang, and nobody has seen yet that nothing more came
 
     def run(self) -> None:
         """Work until stopped. A database that is away is waited for: nothing is forgotten meanwhile, and when it stays
@@ -65,14 +62,17 @@ class Binding:
         ears = Ears(self.gateway.id, self.outgoing.rung, self.line.wake)
         ears.start()
         self.line.start()
+        listener = Listener(self.incoming, is_quiet=self._is_quiet)
+        listener.start()
         try:
-            while not self.is_stopped:
-                self._attempt(self._pass)
-            self._attempt(self._take_arrivals)
+            while not self.is_stopped and listener.is_alive():
+                attempt(self._pass, gateway_id=self.gateway.id)
         finally:
+            if listener.stop(seconds=_LISTENER_SECONDS):
+                attempt(lambda: self.incoming.take(is_quiet=True), gateway_id=self.gateway.id)
             self.line.stop()
-            _ = any(self._attempt(self.outgoing.store) for _ in range(_LAST_TRIES))
-            self._attempt(self._leave)
+            _ = any(attempt(self.outgoing.store, gateway_id=self.gateway.id) for _ in range(_LAST_TRIES))
+            attempt(self._leave, gateway_id=self.gateway.id)
             ears.is_stopped = True
 
     def stop(self) -> None:
@@ -80,15 +80,9 @@ class Binding:
         self.is_stopped = True
         self.line.wake.set()
 
-    def _attempt(self, work: Callable[[], None]) -> bool:
-        try:
-            work()
-        except DBAPIError as error:
-            log.warning("gateway %s: database: %s", self.gateway.id, type(error).__name__)
-            release()
-            time.sleep(_FAILED_SECONDS)
-            return False
-        return True
+    def _is_quiet(self) -> bool:
+        """Whether nothing is under way whose answer a receipt may have overtaken."""
+        return not self.outgoing.flights
 
     def _pass(self) -> None:
         now = time.monotonic()
@@ -96,18 +90,10 @@ class Binding:
             self._renew(now)
         self.outgoing.claim()
         if not self.outgoing.is_hungry:
-            is_busy = self.has_news or self.outgoing.flights or self.incoming.held
-            self.has_news |= self.line.wake.wait(_ARRIVALS_SECONDS if is_busy else _RENEW_SECONDS)
+            self.line.wake.wait(_FLYING_SECONDS if self.outgoing.flights else _RENEW_SECONDS)
             self.line.wake.clear()
             time.sleep(_GATHER_SECONDS if self.outgoing.flights else 0)
         self.outgoing.store()
-        if time.monotonic() - self.arrivals_at >= _ARRIVALS_SECONDS:
-            self._take_arrivals()
-
-    def _take_arrivals(self) -> None:
-        self.has_news = self.incoming.take(is_quiet=self.is_stopped or not self.outgoing.flights)
-        self.incoming.look_again()
-        self.arrivals_at = time.monotonic()
 
     # Once a second
 
@@ -129,11 +115,18 @@ class Binding:
             self.is_stopped = True
             return
         self.line.allow(_FENCE_SECONDS - (time.monotonic() - now))
+        self._have_settled()
         self.outgoing.has_more = True  # a ring may have been missed
         self.renewed_at = now
         self._note_news()
         self._look_at_gateway()
         self._stay_known(now)
+
+    def _have_settled(self) -> None:
+        """Refunds are paid, and the totals of campaigns taken, by another job, a second after what they follow from."""
+        if self.outgoing.stored_count or self.incoming.has_ended:
+            self.incoming.has_ended = False
+            ring_now(Job.POST_REFUNDS, queue=GENERAL_QUEUE)
 
     def _note_news(self) -> None:
         """What the line has found out, and how it fares: one failure for each time it could not connect, while nothing
@@ -225,7 +218,7 @@ def open_binding(gateway_id: int, *, holder: str) -> Binding | None:
         return None
     outgoing = Outgoing(way, line, epoch, Pulse(way, TalkKind.SEND, hears_silence=False))
     release()
-    return Binding(way, line, outgoing, Incoming(way, line, outgoing.known), holder)
+    return Binding(way, line, outgoing, Incoming(way, line, outgoing.known, outgoing.lock), holder)
 
 
 class Ears(Thread):

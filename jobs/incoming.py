@@ -1,17 +1,25 @@
 """The listening half of a gateway that stays bound: receipts and texts are committed, then acknowledged."""
 
+import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Lock, Thread
 
+from jobs.lasting import attempt
 from sms.core import clock
-from sms.core.db import transaction
+from sms.core.db import apart, transaction
 from sms.operators.contract import InboundPart, InboundText, Line, Receipt
 from sms.operators.queries import GatewayWay
 from sms.outbox.operations import inbound, receipts
 from sms.outbox.operations.parts import Known
 
+log = logging.getLogger(__name__)
+_GATHER_SECONDS = 0.01  # what arrives this close together shares a commit
+_AGAIN_SECONDS = 0.05  # after something came, or while something is held
+_IDLE_SECONDS = 1.0
 _OVERTAKEN_SECONDS = 1.0  # so long a receipt waits in memory for the answer to its own submit
 _LOOK_AGAIN_SECONDS, _NEW_SECONDS = 1.0, 120.0  # at what nobody knew, as long as it is new
 _RARELY_SECONDS, _RARELY_HOURS = 60.0, 72
@@ -25,10 +33,12 @@ class Incoming:
     gateway: GatewayWay
     line: Line
     known: dict[str, Known]
+    lock: Lock  # of `known`
     held: deque[tuple[float, Receipt]] = field(default_factory=deque)
     texts: list[InboundText] = field(default_factory=list)
     parts: list[InboundPart] = field(default_factory=list)
     handles: list[object] = field(default_factory=list)  # of texts and parts
+    has_ended: bool = False  # messages, since somebody last looked
     unmatched_at: float = -1e9
     looked_again_at: float = -1e9
     looked_rarely_at: float = -1e9
@@ -57,8 +67,11 @@ class Incoming:
         self.texts, self.parts, self.handles = [], [], []
         for receipt, ref in taken.matched:
             self.line.matched(receipt, ref)
-            if receipt.report.outcome is not None:
-                self.known.pop(ref, None)
+        with self.lock:
+            for receipt, ref in taken.matched:
+                if receipt.report.outcome is not None:
+                    self.known.pop(ref, None)
+        self.has_ended |= bool(taken.matched)
         if taken.unmatched_count:
             self.unmatched_at = now
 
@@ -95,3 +108,44 @@ class Incoming:
             )
         self.looked_again_at = now
         self.looked_rarely_at = now if is_rare else self.looked_rarely_at
+
+
+class Listener(Thread):
+    """Takes what arrives, beside the sending: one works while the other waits for the database, and a receipt is
+    acknowledged no later because a batch is being claimed."""
+
+    def __init__(self, incoming: Incoming, *, is_quiet: Callable[[], bool]) -> None:
+        super().__init__(name="listener", daemon=True)
+        self.is_stopped = False
+        self._incoming = incoming
+        self._work = apart(self._listen)
+        self._is_quiet = is_quiet
+
+    def run(self) -> None:
+        """Listen until stopped."""
+        try:
+            self._work()
+        except Exception:
+            log.exception("gateway %s: nobody listens any more", self._incoming.gateway.id)
+
+    def _listen(self) -> None:
+        while not self.is_stopped:
+            attempt(self._take, gateway_id=self._incoming.gateway.id)
+
+    def _take(self) -> None:
+        heard = self._incoming.line.heard
+        pause = _AGAIN_SECONDS
+        while not self.is_stopped:
+            if heard.wait(pause):
+                heard.clear()
+                time.sleep(_GATHER_SECONDS)
+            has_come = self._incoming.take(is_quiet=self._is_quiet())
+            self._incoming.look_again()
+            pause = _AGAIN_SECONDS if has_come or self._incoming.held else _IDLE_SECONDS
+
+    def stop(self, *, seconds: float) -> bool:
+        """Listen no more; returns whether it has ended."""
+        self.is_stopped = True
+        self._incoming.line.heard.set()
+        self.join(seconds)
+        return not self.is_alive()

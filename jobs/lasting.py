@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,10 +12,26 @@ from typing import Any
 
 from redis.exceptions import RedisError
 from rq import get_current_job
+from sqlalchemy.exc import DBAPIError
+
+from sms.core.db import release
 
 log = logging.getLogger(__name__)
+_FAILED_SECONDS = 0.5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _TTL_SECONDS = 660
+
+
+def attempt(work: Callable[[], object], *, gateway_id: int) -> bool:
+    """Whether it was done; False, a moment later, when the database is away."""
+    try:
+        work()
+    except DBAPIError as error:
+        log.warning("gateway %s: database: %s", gateway_id, type(error).__name__)
+        release()
+        time.sleep(_FAILED_SECONDS)
+        return False
+    return True
 
 
 @contextmanager

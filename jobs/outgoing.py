@@ -4,7 +4,7 @@ import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from threading import Event
+from threading import Event, Lock
 
 from jobs.health import Pulse, end_trial
 from sms.core import clock
@@ -69,6 +69,7 @@ class Outgoing:
     is_sending: bool = True
     has_more: bool = True
     known: dict[str, Known] = field(default_factory=dict)  # by the operator's reference
+    lock: Lock = field(default_factory=Lock)  # of what is known: others forget while we remember
     flights: dict[int, Flight] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)  # settled, not stored yet
     in_hand: int = 0  # messages submitted and not stored
@@ -239,8 +240,9 @@ class Outgoing:
             known[part.operator_ref] = Known(part.message_id, numbers[part.message_id], attempt, part.part)
         known.pop("", None)
         if len(known) > _MOST_KNOWN:
-            for ref in list(islice(known, _FORGOTTEN)):
-                del known[ref]
+            with self.lock:
+                for ref in list(islice(known, _FORGOTTEN)):
+                    del known[ref]
 
 
 def _submission(batch: Claimed, most: int | None) -> Submission:

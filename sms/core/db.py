@@ -7,7 +7,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, CursorResult, DateTime, MetaData, Row, text
@@ -109,6 +109,17 @@ def after_commit(hook: Callable[[], None]) -> None:
     if hooks is None:
         raise RuntimeError("after_commit outside of a transaction")
     hooks.append(hook)
+
+
+def apart(work: Callable[[], None]) -> Callable[[], None]:
+    """The same work, for another thread: there it has a session of its own."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def run() -> None:
+        with app.app_context():
+            work()
+
+    return run
 
 
 def release() -> None:

@@ -314,7 +314,11 @@ class Line(Protocol):
 
     @property
     def wake(self) -> Event:
-        """Set whenever there is something new."""
+        """Set whenever something was settled, or it stands otherwise than before."""
+
+    @property
+    def heard(self) -> Event:
+        """Set whenever something arrived."""
 
 
 class BoundOperator(Adapter, Protocol):

@@ -51,7 +51,7 @@ class SmppLine:
         per_second: float | None = None,
         tells_reference: bool = True,
     ) -> None:
-        self._wake = Event()
+        self._wake, self._heard = Event(), Event()
         self._templates = templates
         self._reader = reader
         self._reported = reported
@@ -61,7 +61,9 @@ class SmppLine:
         self._window = settings.window * sum(kind is not BindKind.RECEIVER for kind in kinds)
         self._refused: deque[Settled] = deque()
         pace = Pace(per_second=per_second, now=time.monotonic())
-        self._link = Link(settings, kinds, verdicts=verdicts, pace=pace, wake=self._ring)
+        self._link = Link(
+            settings, kinds, verdicts=verdicts, pace=pace, wake=_bell(self._wake), hear=_bell(self._heard)
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, name="smpp", daemon=True)
 
@@ -72,8 +74,13 @@ class SmppLine:
 
     @property
     def wake(self) -> Event:
-        """Set whenever there is something new."""
+        """Set whenever something was settled, or it stands otherwise than before."""
         return self._wake
+
+    @property
+    def heard(self) -> Event:
+        """Set whenever something arrived."""
+        return self._heard
 
     @property
     def is_ready(self) -> bool:
@@ -174,13 +181,14 @@ class SmppLine:
     def _keep(self, ref: str) -> str:
         return kept(ref, self._style)
 
-    def _ring(self) -> None:
-        if not self._wake.is_set():
-            self._wake.set()
-
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+
+
+def _bell(event: Event) -> Callable[[], None]:
+    """Sets an event; to look first is much cheaper than to set it again."""
+    return lambda: None if event.is_set() else event.set()
 
 
 def _drained(queue: deque[_T], most: int | None = None) -> list[_T]:

@@ -60,6 +60,7 @@ class Link(Events):
         verdicts: Verdicts,
         pace: Pace,
         wake: Callable[[], None],
+        hear: Callable[[], None],
     ) -> None:
         self.state = LineState()
         self.settled: deque[Parcel] = deque()
@@ -69,6 +70,7 @@ class Link(Events):
         self._verdicts = verdicts
         self._pace = pace
         self._wake = wake
+        self._hear = hear
         self._connections: dict[Connection, asyncio.Event] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._parcels: deque[Parcel] = deque()
@@ -194,8 +196,10 @@ class Link(Events):
             self._pump()
         if len(self.arrivals) > _MOST_UNREAD:
             connection.pause(is_paused=True)
-        if self.settled or self.arrivals:
+        if self.settled:
             self._wake()
+        if self.arrivals:
+            self._hear()
 
     def answered(self, parcel: Parcel, position: int, status: int, body: bytes) -> None:
         """Note the operator's word; one that is busy took nothing and is asked again."""
