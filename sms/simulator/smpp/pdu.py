@@ -1,5 +1,6 @@
 """SMPP 3.4 on the wire, as much as a message centre needs: headers, binds, submits."""
 
+import re
 from struct import Struct
 from typing import NamedTuple
 
@@ -8,6 +9,10 @@ MAX_BYTES = 70_000  # a message_payload of 64 KiB and its surroundings
 RESPONSE = 0x8000_0000
 _TLV = Struct(">HH")
 _SHORT = Struct(">H")
+# service type; line and recipient, each behind its type and plan; class, protocol, priority; when to deliver, until
+# when; receipt, replace, coding, canned text, length. One match is all in C.
+_SUBMIT_HEAD = re.compile(rb"[^\0]*\0..([^\0]*)\0..([^\0]*)\0(.)..[^\0]*\0[^\0]*\0(.).(.).(.)", re.DOTALL)
+_REFERENCE_HEAD, _REFERENCE_BYTES = b"\x02\x04\0\x02", 6  # user_message_reference, alone
 
 
 class Command:
@@ -91,26 +96,22 @@ def read_bind(body: bytes) -> Bind:
 
 def read_submit(data: bytes, at: int, end: int) -> Submit:
     """Read the body of a submit_sm, which lies between `at` and `end`; raises Malformed."""
-    try:
-        at = data.index(0, at, end) + 3  # service type; type and plan of the line
-        stop = data.index(0, at, end)
-        line = data[at:stop]
-        at = stop + 3
-        stop = data.index(0, at, end)
-        recipient = data[at:stop]
-        esm_class = data[stop + 1]
-        at = data.index(0, stop + 4, end) + 1  # protocol and priority; when to deliver
-        at = data.index(0, at, end) + 1  # until when
-        registered, coding, length = data[at], data[at + 2], data[at + 4]
-    except (ValueError, IndexError):
-        raise Malformed(Status.COMMAND_LENGTH) from None
-    at += 5
-    stop = at + length
+    head = _SUBMIT_HEAD.match(data, at, end)
+    if head is None:
+        raise Malformed(Status.COMMAND_LENGTH)
+    line, recipient, esm, registered_byte, coding_byte, length = head.groups()
+    esm_class, registered, coding = esm[0], registered_byte[0], coding_byte[0]
+    at = head.end()
+    stop = at + length[0]
     if stop > end:
         raise Malformed(Status.MESSAGE_LENGTH)
     text = data[at:stop]
-    if stop == end and not esm_class & 0x40:
-        return Submit(line, recipient, esm_class, registered, coding, text, 0, False, 0, None)
+    if not esm_class & 0x40:
+        if stop == end:
+            return Submit(line, recipient, esm_class, registered, coding, text, 0, False, 0, None)
+        if end - stop == _REFERENCE_BYTES and data.startswith(_REFERENCE_HEAD, stop):  # nearly always
+            reference = _SHORT.unpack_from(data, end - _SHORT.size)[0]
+            return Submit(line, recipient, esm_class, registered, coding, text, 0, False, reference, None)
     more = read_tlvs(data, stop, end)
     payload = more.get(Tag.PAYLOAD)
     if payload is not None:
