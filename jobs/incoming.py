@@ -81,12 +81,16 @@ class Incoming:
         ready: list[Receipt] = []
         waiting: deque[tuple[float, Receipt]] = deque()
         known = self.known
-        for came_at, receipt in self.held:
-            is_known = any(ref in known for ref in receipt.refs)
-            if is_known or is_quiet or not receipt.refs or now - came_at > _OVERTAKEN_SECONDS:
+        overdue = now - _OVERTAKEN_SECONDS
+        for each in self.held:
+            came_at, receipt = each
+            refs = receipt.refs
+            # Nearly always there is one; without any, nothing can be waited for.
+            is_known = not refs or refs[0] in known or any(ref in known for ref in refs[1:])
+            if is_known or is_quiet or came_at < overdue:
                 ready.append(receipt)
             else:
-                waiting.append((came_at, receipt))
+                waiting.append(each)
         return ready, waiting
 
     def look_again(self) -> None:

@@ -61,12 +61,12 @@ def take(receipts: Sequence[Receipt], *, gateway_id: int, known: Mapping[str, Kn
     """Keep these raw, give their messages the outcome they state, in the caller's transaction."""
     if not receipts:
         return Taken([], 0)
-    found: list[tuple[Known, str] | None] = [_look(receipt, known) for receipt in receipts]
+    found = [first_known(receipt.refs, known, receipt.recipient) for receipt in receipts]
     missing = [place for place, match in enumerate(found) if match is None and receipts[place].refs]
     if missing:
         stored = _find((ref for place in missing for ref in receipts[place].refs), gateway_id=gateway_id)
         for place in missing:
-            found[place] = _look(receipts[place], stored)
+            found[place] = first_known(receipts[place].refs, stored, receipts[place].recipient)
     _keep_raw(receipts, found, gateway_id=gateway_id, at=at)
     _apply(
         [
@@ -89,15 +89,14 @@ def _pairs(
     return ((receipt, match) for receipt, match in zip(receipts, found, strict=True) if match is not None)
 
 
-def _look(receipt: Receipt, known: Mapping[str, Known]) -> tuple[Known, str] | None:
-    return first_known(receipt.refs, known, receipt.recipient)
-
-
 def first_known(refs: Sequence[str], known: Mapping[str, Known], recipient: int | None) -> tuple[Known, str] | None:
     """The first reference that is known. One of several readings must also be of the right recipient."""
+    if len(refs) == 1:  # nearly always
+        match = known.get(refs[0])
+        return None if match is None else (match, refs[0])
     for ref in refs:
         match = known.get(ref)
-        if match is not None and (len(refs) == 1 or recipient in {None, match.recipient}):
+        if match is not None and recipient in {None, match.recipient}:
             return match, ref
     return None
 
