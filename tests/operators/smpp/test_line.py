@@ -366,6 +366,17 @@ def test_without_permission_nothing_is_sent() -> None:
         assert len(settled(line).answers) == 5
 
 
+def test_a_single_message_overtakes_a_long_list_and_no_other_single_one() -> None:
+    with Smsc() as smsc, running(smsc, seconds=-1) as line:
+        line.submit(submission(100), "list")
+        for number in (1, 2):
+            line.submit(Submission("1000505", "code", False, [Envelope(number, FIRST - number)]), number)
+        line.allow(60)
+        wait_for(lambda: len(smsc.accepted) == 102)
+    recipients = [int(submit.recipient) for submit in smsc.accepted]
+    assert recipients == [FIRST - 1, FIRST - 2, *range(FIRST, FIRST + 100)]
+
+
 def test_stopping_waits_for_answers_and_gives_the_rest_back() -> None:
     with Smsc(Knobs(answer_seconds=0.2)) as smsc, running(smsc, window=10) as line:
         line.submit(submission(30), "")

@@ -112,8 +112,13 @@ class Link(Events):
         self._pump()
 
     def submit(self, parcel: Parcel) -> None:
-        """Send it as the windows and the pace let it."""
-        self._parcels.append(parcel)
+        """Send it as the windows and the pace let it; a single message goes before long lists that were there first."""
+        waiting = self._parcels
+        if parcel.is_single:
+            place = next((place for place, each in enumerate(waiting) if not each.is_single), len(waiting))
+            waiting.insert(place, parcel)
+        else:
+            waiting.append(parcel)
         self._pump()
 
     def take_back(self) -> None:

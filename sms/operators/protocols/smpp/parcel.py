@@ -61,6 +61,11 @@ class Parcel:
         self.waited_seconds = 0.0  # of the last answer
 
     @property
+    def is_single(self) -> bool:
+        """Whether it is one message, which somebody may be waiting for."""
+        return len(self._envelopes) == 1
+
+    @property
     def is_settled(self) -> bool:
         """Whether nothing of it is open any more."""
         return self._open == 0
