@@ -124,8 +124,8 @@ class Binding:
 
     def _have_settled(self) -> None:
         """Refunds are paid, and the totals of campaigns taken, by another job, a second after what they follow from."""
-        if self.outgoing.stored_count or self.incoming.has_ended:
-            self.incoming.has_ended = False
+        if self.outgoing.has_stored or self.incoming.has_ended:
+            self.outgoing.has_stored = self.incoming.has_ended = False
             ring_now(Job.POST_REFUNDS, queue=GENERAL_QUEUE)
 
     def _note_news(self) -> None:

@@ -74,6 +74,7 @@ class Outgoing:
     results: list[Result] = field(default_factory=list)  # settled, not stored yet
     in_hand: int = 0  # messages submitted and not stored
     in_line: int = 0  # of the window, as if nothing of a batch were answered before all of it is
+    has_stored: bool = False  # something, since this was last set back
     trouble_count: int = 0
     busy_count: int = 0
 
@@ -230,6 +231,7 @@ class Outgoing:
         """Remember which message a reference stands for, until its report comes or newer ones need the room."""
         self.flights.pop(result.batch.id, None)
         self.in_hand -= len(result.batch.recipients)
+        self.has_stored = True
         attempt, known, in_parts = result.batch.attempt, self.known, bool(result.parts)
         for recipient in result.batch.recipients:
             answer = result.answers.get(recipient.message_id)
