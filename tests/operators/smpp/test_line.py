@@ -199,6 +199,12 @@ def test_the_agreed_pace_is_kept() -> None:
         assert smsc.statuses[0x58] == 0
 
 
+def test_the_window_of_a_slow_operator_is_what_leaves_in_a_second() -> None:
+    with Smsc() as smsc:
+        assert adapter(smsc, window=50).line().window == 50
+        assert adapter(smsc, window=50, per_second=10).line().window == 10
+
+
 def test_what_was_unanswered_when_the_link_broke_is_of_unknown_fate_and_the_rest_goes_on() -> None:
     with Smsc(Knobs(is_silent=True)) as smsc, running(smsc, window=10) as line:
         line.submit(submission(30), "")

@@ -60,9 +60,9 @@ class SmppLine:
         self._tells_reference = tells_reference
         self._window = settings.window * sum(kind is not BindKind.RECEIVER for kind in kinds)
         self._refused: deque[Settled] = deque()
-        pace = Pace(per_second=per_second, now=time.monotonic())
+        self._pace = Pace(per_second=per_second, now=time.monotonic())
         self._link = Link(
-            settings, kinds, verdicts=verdicts, pace=pace, wake=_bell(self._wake), hear=_bell(self._heard)
+            settings, kinds, verdicts=verdicts, pace=self._pace, wake=_bell(self._wake), hear=_bell(self._heard)
         )
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, name="smpp", daemon=True)
@@ -94,8 +94,9 @@ class SmppLine:
 
     @property
     def window(self) -> int:
-        """How many messages, or parts of long ones, may be unanswered at once, over all connections."""
-        return self._window
+        """How many messages, or parts of long ones, may be unanswered at once, over all connections; no more than leave
+        within a second, so that what is urgent does not wait behind what cannot go yet."""
+        return int(max(1, min(self._window, self._pace.limit)))
 
     def start(self) -> None:
         """Begin to connect."""

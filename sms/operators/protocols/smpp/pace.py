@@ -26,6 +26,11 @@ class Pace:
         self._busy_at = -math.inf
         self._paused_until = 0.0
 
+    @property
+    def limit(self) -> float:
+        """Messages a second, as far as it is known; may be infinite."""
+        return self._limit
+
     def accepted(self) -> None:
         """The operator took one."""
         self._accepted += 1
