@@ -339,6 +339,7 @@ _WRONG_CREDENTIALS = N_(
 )
 _EMPTY = N_("The credentials are right, but our account at the operator has no credit left (code %(code)s).")
 _NOT_NOW = N_("The operator was reached, but refused the question (code %(code)s).")
+_LONGEST_TEXT = 500
 
 
 def explained(error: SmsError) -> SmsError:
@@ -396,6 +397,3 @@ def _number(wanted: SettingField, value: object) -> float | int:
             most=f"{wanted.most:g}",
         )
     return int(number) if number.is_integer() else number
-
-
-_LONGEST_TEXT = 500

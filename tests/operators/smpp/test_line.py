@@ -200,9 +200,10 @@ def test_the_agreed_pace_is_kept() -> None:
 
 
 def test_the_window_of_a_slow_operator_is_what_leaves_in_a_second() -> None:
-    with Smsc() as smsc:
-        assert adapter(smsc, window=50).line().window == 50
-        assert adapter(smsc, window=50, per_second=10).line().window == 10
+    with Smsc() as smsc, running(smsc, window=50) as line:
+        assert line.window == 50
+    with Smsc() as smsc, running(smsc, window=50, per_second=10) as line:
+        assert line.window == 10
 
 
 def test_what_was_unanswered_when_the_link_broke_is_of_unknown_fate_and_the_rest_goes_on() -> None:
