@@ -27,7 +27,7 @@ def _environ(settings: Settings) -> dict[str, str]:
     }
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_every_figure_is_printed(settings: Settings) -> None:
     command = python_command("bench", "--quick")
     done = subprocess.run(
