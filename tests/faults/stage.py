@@ -113,6 +113,10 @@ class Stage:
             return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         return []
 
+    def worker_pids(self) -> list[int]:
+        """The workers of all pools."""
+        return [pid for part in self.panel.children if part.startswith("worker") for pid in self.children_of(part)]
+
     def kill(self, pid: int, victim: str) -> bool:
         """SIGKILL; False when it was gone already."""
         try:
@@ -123,13 +127,13 @@ class Stage:
         return True
 
     def sender_pid(self, code: str) -> int | None:
-        """The worker that sends to an operator, as Redis has it."""
-        queue = f"payamgah-send-{self.gateway(code)}"
+        """The worker that is just sending to an operator, as Redis has it."""
+        queue, mine = f"payamgah-send-{self.gateway(code)}".encode(), self.worker_pids()
         with suppress(RedisError), self.valkey() as valkey:
             for key in valkey.smembers("rq:workers"):
-                told = valkey.hmget(key, "queues", "pid")
-                if told[0] == queue.encode() and told[1] and int(told[1]) in self.children_of("worker"):
-                    return int(told[1])
+                queues, pid, state = valkey.hmget(key, "queues", "pid", "state")
+                if (queues, state) == (queue, b"busy") and int(pid) in mine:
+                    return int(pid)
         return None
 
     def restart_postgres(self) -> None:

@@ -166,7 +166,7 @@ def _flushed(stage: Stage, _flow: Flow) -> None:
     for _ in range(2):
         with stage.valkey() as valkey:
             valkey.flushall()
-        for pid in stage.children_of("worker"):
+        for pid in stage.worker_pids():
             stage.kill(pid, "worker")
 
 
@@ -175,7 +175,7 @@ def _killed(stage: Stage, _flow: Flow) -> None:
 
 
 def _away(stage: Stage, _flow: Flow) -> None:
-    for pid in stage.children_of("worker"):
+    for pid in stage.worker_pids():
         stage.kill(pid, "worker")  # else they would go on with what they have begun
     stage.kill_valkey(away_seconds=60)
 
@@ -183,7 +183,7 @@ def _away(stage: Stage, _flow: Flow) -> None:
 def _full(stage: Stage, flow: Flow) -> None:
     with stage.valkey() as valkey:
         valkey.config_set("maxmemory", "1mb")
-        for pid in stage.children_of("worker"):
+        for pid in stage.worker_pids():
             stage.kill(pid, "worker")
         flow.pass_time(30)
         valkey.config_set("maxmemory", "0")

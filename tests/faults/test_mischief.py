@@ -76,10 +76,10 @@ def test_a_message_at_two_operators_is_found() -> None:
 def test_everything_fails_and_nothing_breaks(seed: int) -> None:
     with staged(seed=seed) as stage:
         told = Told(seed)
-        run(stage, told, minutes=0.2, messages=800, kills=6)
+        run(stage, told, minutes=0.15, messages=400, kills=5)
     assert told.broke == []
-    assert told.figures["messages"] == 800
-    assert told.figures["kills_in_all"] >= 4
+    assert told.figures["messages"] == 400
+    assert told.figures["kills_in_all"] >= 3
     assert told.figures["verified_during"] > 0
 
 
