@@ -78,20 +78,33 @@ class Sender:
         release()
         stored = 0
         with ThreadPoolExecutor(self.gateway.concurrency, thread_name_prefix="send") as self.pool:
-            while True:
-                self.is_paced = False
-                if not self.is_stopped and time.monotonic() < deadline:
-                    self._launch()
-                if self.landed:  # only now: what was just claimed flies while this is stored
-                    stored += self._store()
-                elif self.flying:
-                    self._land()
-                elif self.is_paced:
-                    time.sleep(_PACE_SECONDS)
-                else:
-                    break
-                self._listen()
+            try:
+                while True:
+                    self.is_paced = False
+                    if not self.is_stopped and time.monotonic() < deadline:
+                        self._launch()
+                    if self.landed:  # only now: what was just claimed flies while this is stored
+                        stored += self._store()
+                    elif self.flying:
+                        self._land()
+                    elif self.is_paced:
+                        time.sleep(_PACE_SECONDS)
+                    else:
+                        break
+                    self._listen()
+            finally:
+                stored += self._store_rest()
         self.pulse.tell(at_once=True)
+        return stored
+
+    def _store_rest(self) -> int:
+        """Also when claiming failed: what was answered stays true, and what has not begun is put back."""
+        self.is_stopped = True
+        stored = 0
+        while self.flying or self.landed:
+            if not self.landed:
+                self._land()
+            stored += self._store() if self.landed else 0
         return stored
 
     def _listen(self) -> None:

@@ -231,6 +231,29 @@ def test_a_job_ends_in_time_and_leaves_the_rest_queued(desk: Desk) -> None:
     assert desk.batches().count("queued") == 60 - sent
 
 
+def test_what_was_answered_is_stored_although_claiming_fails(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign_id = desk.campaign(size=90, batch_size=10)
+    claim, claimed = sending.dispatch.claim, []
+
+    def once(**asked: Any) -> list[Any]:
+        if claimed:
+            raise RuntimeError("the database is away")
+        claimed.extend(claim(**asked | {"most": 3}))
+        return claimed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sending.dispatch, "claim", once)
+        with pytest.raises(RuntimeError, match="away"):
+            desk.drain()
+    assert desk.batches().count("submitting") == desk.unknown_count() == 0
+    assert sorted(set(desk.batches())) == ["queued", "submitted"]
+
+    desk.try_again()
+    desk.drain()
+    assert desk.settled(campaign_id)["charged_mrial"] == 90_000_000
+    assert (desk.accepted()["distinct"], desk.accepted()["duplicates"]) == (90, 0)
+
+
 def test_a_late_answer_is_stored_although_the_lease_has_ended(app: Flask, desk: Desk) -> None:
     campaign_id = desk.campaign(size=5)
 
