@@ -58,7 +58,7 @@ def _force(bench: Bench, told: Told, kind: str, code: str, other: str, *, is_low
     sent = replace(bench.campaign(code, text=text, count=_COUNT, terms=Terms(plan=plan)), elsewhere=(other,))
     bench.sent[-1] = sent
     bench.wait(lambda: bench.taken(sent) > 0, "a part to be sent")
-    _strike(bench, kind, sent, difference=max(0, price[other] - price[code]))
+    _strike(bench, kind, sent, cap=cap)
     is_beyond = is_low and price[other] > price[code]
     if not is_beyond:
         bench.wait(lambda: bench.taken(sent, other) or not _waiting(bench, sent), "the other operator to get the rest")
@@ -67,7 +67,7 @@ def _force(bench: Bench, told: Told, kind: str, code: str, other: str, *, is_low
     moved = bench.taken(sent, other)
     _mend(bench, kind, code)
     held = stage.ask("SELECT held_mrial FROM outbox_campaign WHERE id = %(id)s", id=sent.campaign_id)
-    if held > cap and kind != "switched by hand":
+    if held > cap:
         told.broke.append(f"campaign {sent.campaign_id} costs {held}, agreed were {cap}")
     if is_beyond and moved:
         told.broke.append(f"campaign {sent.campaign_id} went on over a line that is too dear")
@@ -80,7 +80,7 @@ def _price(bench: Bench, code: str, text: str) -> int:
     return sum(price_of(code, number, text)[0] for number in bench.peek(_COUNT))
 
 
-def _strike(bench: Bench, kind: str, sent: Sent, *, difference: int) -> None:
+def _strike(bench: Bench, kind: str, sent: Sent, *, cap: int) -> None:
     stage, code = bench.stage, sent.code
     if kind == "operator vanished":
         stage.proxy.fault(code, is_refusing=True)
@@ -99,7 +99,7 @@ def _strike(bench: Bench, kind: str, sent: Sent, *, difference: int) -> None:
                     campaign_id=sent.campaign_id,
                     account_id=account_id,
                     line_id=stage.line(sent.elsewhere[0]),
-                    agreed_mrial=difference,
+                    cap_mrial=cap,
                     user_id=None,
                     at=at,
                 )

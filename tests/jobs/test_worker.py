@@ -1,6 +1,8 @@
 """What a worker runs: the jobs of one list, whatever else stands in Redis."""
 
+import gc
 import importlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ from rq import Queue, SimpleWorker
 from rq.job import Callback
 from rq.serializers import JSONSerializer
 
+from jobs import worker
 from jobs.worker import CleanJob, ForbiddenJob, ListedJob
 from sms.core.config import Settings
+from sms.core.db import db, scalar
 from sms.core.queue import Job
 
 
@@ -82,3 +86,18 @@ def test_every_listed_job_is_a_function_of_the_jobs_folder() -> None:
         module, _, function = name.rpartition(".")
         assert module.split(".")[0] == "jobs"
         assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_workers_that_keep_ending_cost_the_database_no_connections(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fork", lambda: 1)
+    pool, backends = worker.Pool([]), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    before = scalar(backends)
+    gc.disable()  # it would tidy up, at some time
+    try:
+        for _ in range(5):
+            worker.queues()
+            db.session.remove()
+            pool._start("general")
+        assert scalar(backends) == before
+    finally:
+        gc.enable()
