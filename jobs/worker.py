@@ -130,7 +130,7 @@ class Pool:
                 self._start(queue)
 
     def _start(self, queue: str) -> None:
-        db.engine.dispose()  # closed, not only forgotten: else workers that keep ending would use up the server's places
+        db.engine.dispose()  # closed, not only forgotten: else workers that keep ending use up the server
         pid = os.fork()
         if pid == 0:
             _child(queue)
