@@ -11,8 +11,8 @@ from types import FrameType
 from sms.core import clock
 from sms.core.db import transaction
 from sms.core.queue import Job, answered
+from sms.core.sheets import limits
 from sms.outbox.intake import operations
-from sms.outbox.intake.rules import limits
 
 _CPU_SECONDS = 120
 _MEMORY_BYTES = 700_000_000  # on top of what the process has mapped already

@@ -10,13 +10,13 @@ from wtforms.validators import Length, Optional, ValidationError
 
 from sms.core.calendar import TEHRAN, start_of_day
 from sms.core.parts import measure
+from sms.core.sheets import limits
 from sms.core.text import N_
 from sms.core.web.filters import digits, money_text, number_text
 from sms.core.web.forms import ClockField, DayField, Filled, FilterForm, Form, MoneyField, PhoneField
 from sms.core.web.i18n import _, language, say
 from sms.lines.queries import UsableLine
 from sms.operators.rules import OUTCOME_LABELS
-from sms.outbox.intake.rules import limits
 from sms.outbox.queries.campaigns import CampaignFilter
 from sms.outbox.queries.messages import MessageFilter
 from sms.outbox.queries.preview import LinePreview, Preview

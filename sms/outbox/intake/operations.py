@@ -18,12 +18,12 @@ from sms.core.config import settings
 from sms.core.db import after_commit, execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.queue import INTAKE_QUEUE, Job, ring
+from sms.core.sheets import limits
+from sms.core.sheets.limits import UnreadableList
 from sms.core.text import N_
 from sms.lines.queries import usable_line
 from sms.operators.queries import network_guess
 from sms.outbox.intake.queries import NO_SUCH_DRAFT
-from sms.outbox.intake.rules import limits
-from sms.outbox.intake.rules.limits import UnreadableList
 from sms.outbox.intake.rules.pricing import EVERY_LINE
 from sms.outbox.intake.rules.reading import read_list
 from sms.outbox.intake.rules.sorting import HEAD, Sorter

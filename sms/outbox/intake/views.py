@@ -12,6 +12,7 @@ from sms.core import clock
 from sms.core.db import transaction
 from sms.core.errors import NotFound, SmsError
 from sms.core.parts import profile_of, split
+from sms.core.sheets import limits
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.failures import answer
@@ -23,7 +24,6 @@ from sms.lines.queries import UsableLine, usable_lines
 from sms.operators.rules import OUTCOME_LABELS
 from sms.outbox.forms import ComposeForm, DraftForm, TermsForm, line_name
 from sms.outbox.intake import operations, queries
-from sms.outbox.intake.rules import limits
 from sms.outbox.models import Draft
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries import campaigns, exports

@@ -21,10 +21,10 @@ from sms.core.config import Settings
 from sms.core.db import db, row, scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.core.queue import connection
+from sms.core.sheets import limits
+from sms.core.sheets.limits import UnreadableList
 from sms.operators.rules import Outcome
 from sms.outbox.intake import operations, queries
-from sms.outbox.intake.rules import limits
-from sms.outbox.intake.rules.limits import UnreadableList
 from sms.outbox.operations.sweep import sweep
 from sms.outbox.queries.preview import preview
 from tests.factories import AT, Shop, make_account, make_line, make_shop

@@ -5,7 +5,8 @@ from hypothesis import given as generated
 from hypothesis import strategies as st
 
 from sms.core.phone import normalise
-from sms.outbox.intake.rules.numbers import from_spreadsheet, given, recipient
+from sms.core.sheets.cells import from_spreadsheet
+from sms.outbox.intake.rules.numbers import given, recipient
 
 ALI = 989121234567
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms.outbox.intake.rules.encodings import encoding_of
+from sms.core.sheets.encodings import encoding_of
+from sms.core.sheets.limits import UnreadableList
 from sms.outbox.intake.rules.layout import Loose, Table, of_text
-from sms.outbox.intake.rules.limits import UnreadableList
 from sms.outbox.intake.rules.text_reader import read_text
 from tests.outbox.intake.lists import ALI, REZA, SARA, fates, sent
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sms.outbox.intake.rules import limits
-from sms.outbox.intake.rules.limits import UnreadableList
+from sms.core.sheets import limits
+from sms.core.sheets.limits import UnreadableList
 from tests.outbox.intake.lists import ALI, REZA, SARA, fates, handmade, sent, sheet_of, workbook
 
 

@@ -45,17 +45,6 @@ def _unusual(cell: str) -> int | None:
     return normalise(stripped)
 
 
-def from_spreadsheet(value: str) -> str:
-    """The text of a numeric cell: 9121234567.0 and 9.12E9, which here is exact, become whole numbers."""
-    if value.isdecimal():
-        return value
-    try:
-        number = float(value)
-    except ValueError:
-        return value
-    return str(int(number)) if number.is_integer() and abs(number) < 10**15 else value
-
-
 def given(cell: str) -> str:
     """What stood in a cell, as a report shows it: one line, no control characters, 40 characters at most."""
     shown = "".join(character if character.isprintable() else " " for character in cell[: 4 * _GIVEN])

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
-from sms.outbox.intake.rules import limits
+from sms.core.sheets import limits
 from sms.outbox.intake.rules.numbers import given, recipient
 from sms.outbox.intake.rules.packing import CHUNK_ROWS, DUPLICATE, INVALID, VALID, pack
 from sms.outbox.intake.rules.text_reader import Batch

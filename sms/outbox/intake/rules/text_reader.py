@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from sms.outbox.intake.rules import layout, limits
-from sms.outbox.intake.rules.encodings import encoding_of, is_binary
+from sms.core.sheets import limits
+from sms.core.sheets.encodings import encoding_of, is_binary
+from sms.outbox.intake.rules import layout
 from sms.outbox.intake.rules.layout import Loose, Table
 from sms.outbox.intake.rules.numbers import recipient
 

@@ -4,21 +4,14 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from zipfile import ZipFile
 
-from sms.outbox.intake.rules import layout, limits, workbook
+from sms.core.sheets import limits, workbook
+from sms.core.sheets.cells import rows_of, text_of
+from sms.core.sheets.workbook import Strings
+from sms.outbox.intake.rules import layout
 from sms.outbox.intake.rules.layout import Loose, Table
-from sms.outbox.intake.rules.numbers import from_spreadsheet
 from sms.outbox.intake.rules.text_reader import Batch
-from sms.outbox.intake.rules.workbook import Handlers, Strings
-
-Cells = dict[int, str | int]
-"""The filled cells of a row by column: their text, or the place of a shared string, which few of them are asked for."""
-Row = tuple[int, Cells]
 
 _SAMPLE_ROWS = 200
-_EXCEL_ROWS = 1_048_576
-_LETTERS = 26
-_FORMULA = 200
-_DIGITS = "0123456789"
 
 
 def read_xlsx(stream: BinaryIO) -> Iterator[Batch]:
@@ -36,31 +29,25 @@ def read_xlsx(stream: BinaryIO) -> Iterator[Batch]:
 def _sample(archive: ZipFile, sheet: str, strings: Strings) -> list[list[str]]:
     """The first rows as lists, empty where nothing stands."""
     sample: list[list[str]] = []
-    for rows in _rows(archive, sheet, strings):
+    for rows in rows_of(archive, sheet, strings):
         for number, cells in rows:
             while len(sample) < min(number - 1, _SAMPLE_ROWS):
                 sample.append([])
-            sample.append([_text(cells, column, strings) for column in range(max(cells, default=-1) + 1)])
+            sample.append([text_of(cells, column, strings) for column in range(max(cells, default=-1) + 1)])
         if len(sample) >= _SAMPLE_ROWS:
             break
     return sample[:_SAMPLE_ROWS]
 
 
-def _text(cells: Cells, column: int, strings: Strings) -> str:
-    """What stands in a cell."""
-    value = cells.get(column, "")
-    return value if isinstance(value, str) else strings[value]
-
-
 def _table(archive: ZipFile, sheet: str, strings: Strings, table: Table) -> Iterator[Batch]:
     column, skip = table.column, table.skip
-    for rows in _rows(archive, sheet, strings):
+    for rows in rows_of(archive, sheet, strings):
         found: list[str | None] = []
         for number, cells in rows:
-            text = _text(cells, column, strings)
+            text = text_of(cells, column, strings)
             if number <= skip:
                 found.append(None)
-            elif text.strip() or any(_text(cells, other, strings).strip() for other in cells):
+            elif text.strip() or any(text_of(cells, other, strings).strip() for other in cells):
                 if len(text) > limits.MAX_CELL:
                     raise limits.too_long(number)
                 found.append(text)
@@ -72,118 +59,8 @@ def _table(archive: ZipFile, sheet: str, strings: Strings, table: Table) -> Iter
 def _loose(archive: ZipFile, sheet: str, strings: Strings) -> Iterator[Batch]:
     """Numbers in several columns: every filled cell is a recipient, numbered one after another."""
     count = 0
-    for rows in _rows(archive, sheet, strings):
-        texts = [_text(cells, column, strings) for _, cells in rows for column in sorted(cells)]
+    for rows in rows_of(archive, sheet, strings):
+        texts = [text_of(cells, column, strings) for _, cells in rows for column in sorted(cells)]
         found: list[str | None] = [text for text in texts if text.strip()]
         yield range(count + 1, count + 1 + len(found)), found
         count += len(found)
-
-
-def _rows(archive: ZipFile, sheet: str, strings: Strings) -> Iterator[list[Row]]:
-    reader = _Sheet(strings)
-    for _ in workbook.parsing(archive, sheet, Handlers(reader.start, reader.end, reader.text)):
-        if reader.rows:
-            yield reader.rows
-            reader.rows = []
-
-
-class _Sheet:
-    """Collects rows while a sheet's elements stream by; this is called some ten million times for a large sheet."""
-
-    def __init__(self, strings: Strings) -> None:
-        self.strings = strings
-        self.rows: list[Row] = []
-        self.number = 0
-        self.cells: Cells = {}
-        self.column = -1
-        self.kind = "n"
-        self.is_value = self.is_formula = False
-        self.pieces: list[str] = []
-        self.formula = ""
-        self.length = 0
-        self.columns: dict[str, int] = {}
-
-    def start(self, name: str, attributes: list[str]) -> None:
-        """An element begins: c is a cell, v its value, t its text, f its formula."""
-        if name == "c":
-            self._cell(attributes)
-        elif name in {"v", "t"}:
-            self.is_value = self.kind != "phonetic"
-        elif name == "row":
-            self._begin(attributes)
-        elif name == "f":
-            self.is_formula = True
-        elif name == "rPh":  # how a Japanese cell is read aloud
-            self.kind = "phonetic"
-
-    def text(self, piece: str) -> None:
-        """Letters of whatever has begun."""
-        if self.is_value:
-            self.pieces.append(piece)
-            self.length += len(piece)
-            if self.length > limits.MAX_CELL:
-                raise limits.too_long(self.number)
-        elif self.is_formula:
-            self.formula = (self.formula + piece)[:_FORMULA]
-
-    def end(self, name: str) -> None:
-        """An element ends."""
-        if name in {"v", "t"}:
-            self.is_value = False
-        elif name == "c":
-            if self.pieces:
-                self._fill("".join(self.pieces))
-                self.pieces.clear()
-                self.length = 0
-            elif self.formula:  # its program never worked it out
-                self._keep("=" + self.formula)
-            self.formula = ""
-        elif name == "row":
-            self.rows.append((self.number, self.cells))
-            self.cells = {}
-            self.column = -1
-        elif name == "f":
-            self.is_formula = False
-        elif name == "rPh":
-            self.kind = "inlineStr"
-
-    def _cell(self, attributes: list[str]) -> None:
-        self.column += 1
-        self.kind = "n"
-        for place in range(0, len(attributes), 2):
-            key = attributes[place]
-            if key == "r":
-                letters = attributes[place + 1].rstrip(_DIGITS)
-                known = self.columns.get(letters)
-                self.column = self._column(letters) if known is None else known
-            elif key == "t":
-                self.kind = attributes[place + 1]
-
-    def _begin(self, attributes: list[str]) -> None:
-        """Some writers do not number their rows."""
-        told = attributes[attributes.index("r") + 1] if "r" in attributes else ""
-        number = int(told) if told.isdecimal() and len(told) < 11 else 0  # noqa: PLR2004 - no sheet has so many
-        self.number = number if number > self.number else self.number + 1
-        if self.number > _EXCEL_ROWS:
-            raise limits.too_many_rows()
-
-    def _column(self, letters: str) -> int:
-        number = 0
-        for letter in letters[:3].upper():
-            number = number * _LETTERS + ord(letter) - 64
-        self.columns[letters] = number - 1
-        return number - 1
-
-    def _fill(self, value: str) -> None:
-        if self.kind == "s":
-            place = int(value) if value.isdecimal() and len(value) < 10 else -1  # noqa: PLR2004 - digits
-            if not 0 <= place < len(self.strings):
-                raise limits.damaged()
-            self._keep(place)
-        else:
-            self._keep(from_spreadsheet(value) if self.kind == "n" else value)
-
-    def _keep(self, value: str | int) -> None:
-        if self.column >= limits.MAX_COLUMNS:
-            raise limits.too_wide(self.number)
-        self.cells[self.column] = value

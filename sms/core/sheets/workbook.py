@@ -10,7 +10,7 @@ from posixpath import join, normpath
 from typing import BinaryIO
 from xml.parsers import expat
 
-from sms.outbox.intake.rules import limits
+from sms.core.sheets import limits
 
 _END = b"PK\x05\x06"
 _END_BYTES = 22

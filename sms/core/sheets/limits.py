@@ -24,10 +24,11 @@ def empty() -> UnreadableList:
     return UnreadableList(N_("The list is empty."))
 
 
-def too_large() -> UnreadableList:
+def too_large(most_bytes: int | None = None) -> UnreadableList:
     """More bytes than allowed."""
     return UnreadableList(
-        N_("The file is larger than %(most)s MB. Split it into smaller files."), most=MAX_FILE_BYTES // MEGABYTE
+        N_("The file is larger than %(most)s MB. Split it into smaller files."),
+        most=(most_bytes or MAX_FILE_BYTES) // MEGABYTE,
     )
 
 
