@@ -21,6 +21,12 @@ from sms.ledger import views as ledger_views
 from sms.lines import admin as lines_admin
 from sms.lines import cli as lines_cli
 from sms.lines import views as lines_views
+from sms.lines.formats import cli as lines_formats_cli
+from sms.lines.formats.admin import files as lines_files_admin
+from sms.lines.formats.admin import formats as lines_formats_admin
+from sms.lines.formats.admin import prices as lines_prices_admin
+from sms.lines.stock import admin as lines_stock_admin
+from sms.lines.stock import cli as lines_stock_cli
 from sms.operators import admin as operators_admin
 from sms.operators import cli as operators_cli
 from sms.operators.push import admin as operators_push
@@ -42,6 +48,10 @@ BLUEPRINTS = (
     operators_admin.bp,
     operators_push.bp,
     lines_admin.bp,
+    lines_formats_admin.bp,
+    lines_prices_admin.bp,
+    lines_files_admin.bp,
+    lines_stock_admin.bp,
     billing_admin.bp,
     ledger_admin.bp,
     accounts_admin.bp,
@@ -51,6 +61,8 @@ COMMANDS = (
     *ledger_cli.COMMANDS,
     *operators_cli.COMMANDS,
     *lines_cli.COMMANDS,
+    *lines_formats_cli.COMMANDS,
+    *lines_stock_cli.COMMANDS,
     *billing_cli.COMMANDS,
     *outbox_cli.COMMANDS,
     *dashboard_cli.COMMANDS,

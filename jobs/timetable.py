@@ -10,6 +10,7 @@ TIMETABLE: tuple[tuple[Job, int], ...] = (
     (Job.JUDGE_GATEWAYS, 10),
     (Job.END_SESSIONS, 600),
     (Job.TIDY_DRAFTS, 300),
+    (Job.END_RESERVATIONS, 60),
 )
 
 # A slot is claimed in the database: two timetables side by side ring once.

@@ -1,7 +1,7 @@
 """Days and moments as people in Iran write them: Jalali in Persian, ISO in English, always on Tehran's clock."""
 
 import re
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from persiantools.digits import en_to_fa
@@ -28,6 +28,11 @@ class NotATime(SmsError):
 def start_of_day(day: date) -> datetime:
     """The moment a day begins in Tehran."""
     return datetime.combine(day, time(), tzinfo=TEHRAN)
+
+
+def next_day(day: date) -> date:
+    """The day after."""
+    return day + timedelta(days=1)
 
 
 def day_of(moment: datetime) -> date:

@@ -36,6 +36,7 @@ class Job(StrEnum):
     CHECK_GATEWAYS = "jobs.operators.check_gateways"
     JUDGE_GATEWAYS = "jobs.health.judge_gateways"
     END_SESSIONS = "jobs.accounts.end_sessions"
+    END_RESERVATIONS = "jobs.lines.end_reservations"
 
 
 GENERAL_QUEUE = "general"

@@ -15,6 +15,12 @@ from sms.core import clock
 from sms.core.db import execute, row, scalar, transaction
 from sms.core.seal import seal
 from sms.core.web.guards import PUBLIC, SIGNED_IN, guard_of
+from sms.lines.formats import operations as formats
+from sms.lines.formats.rules.offers import Cell, Format, priced
+from sms.lines.formats.rules.sheet import Known, Read
+from sms.lines.formats.rules.tiers import Audience, Choice, Tier
+from sms.lines.stock import operations as stock
+from sms.lines.stock.rules import read_numbers
 from sms.operators.operations import Actor
 from sms.operators.push import operations as push
 from tests.factories import Shop, make_account, make_campaign, make_gateway, make_line, make_root, make_shop
@@ -114,10 +120,15 @@ def make_world(app: Flask) -> World:
             user=shop.user_id,
             line=shop.line_id,
         )
+    _price(shop.operator_id, int(admin))
     found = row(
         """SELECT (SELECT min(id) FROM outbox_message WHERE campaign_id = :id) AS message_id,
                   (SELECT max(id) FROM billing_tariff) AS tariff_id,
                   (SELECT max(id) FROM billing_refund_rule) AS rule_id,
+                  (SELECT max(id) FROM lines_price_change) AS change_id,
+                  (SELECT max(id) FROM lines_import WHERE kind = 'prices') AS import_id,
+                  (SELECT max(id) FROM lines_import WHERE kind = 'numbers') AS list_id,
+                  (SELECT max(id) FROM lines_number) AS number_id,
                   (SELECT max(id) FROM ledger_transfer) AS transfer_id""",
         id=campaign_id,
     )
@@ -153,6 +164,19 @@ def _park(campaign_id: int) -> int:
                 id=campaign_id,
             )
         )
+
+
+def _price(operator_id: int, user_id: int) -> None:
+    """Put a length on sale with a price, and read a price file."""
+    actor = Actor(id=user_id)
+    cell = Cell(operator_id, 8, Tier.PLAIN, Choice.ASSIGNED, Audience.CUSTOMER)
+    with transaction():
+        formats.set_format(operator_id=operator_id, wanted=Format(digits=8), valid_from=None, by=actor, at=clock.now())
+        formats.set_prices({cell: priced(10**9)}, by=actor, at=clock.now())
+        formats.keep_import(read=Read({cell: priced(10**9 * 2)}), file_name="prices.xlsx", by=actor, at=clock.now())
+        read = read_numbers([(1, ["30001404"])], [Known(operator_id, "3000", [Format(digits=8)])])
+        stock.add_numbers(list(read.items.values()), by=actor, at=clock.now())
+        stock.keep_import(read=read, file_name="numbers.csv", by=actor, at=clock.now())
 
 
 def _session(user_id: int) -> str:
