@@ -25,6 +25,7 @@ from sms.lines.formats import cli as lines_formats_cli
 from sms.lines.formats.admin import files as lines_files_admin
 from sms.lines.formats.admin import formats as lines_formats_admin
 from sms.lines.formats.admin import prices as lines_prices_admin
+from sms.lines.shop import views as lines_shop_views
 from sms.lines.stock import admin as lines_stock_admin
 from sms.lines.stock import cli as lines_stock_cli
 from sms.operators import admin as operators_admin
@@ -41,6 +42,7 @@ BLUEPRINTS = (
     outbox_views.bp,
     outbox_webhooks.bp,
     lines_views.bp,
+    lines_shop_views.bp,
     billing_views.bp,
     ledger_views.bp,
     accounts_views.bp,

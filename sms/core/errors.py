@@ -1,5 +1,7 @@
 """The base of everything the panel refuses to do, in words fit for the person who asked."""
 
+from collections.abc import Mapping
+
 
 class SmsError(Exception):
     """A refusal: `message` is a message id in English, `params` fill its %(name)s places."""
@@ -10,7 +12,15 @@ class SmsError(Exception):
         self.params = params
 
     def __str__(self) -> str:
-        return self.message % self.params if self.params else self.message
+        return in_english(self.message, self.params)
+
+
+def in_english(message: str, params: Mapping[str, object]) -> str:
+    """A sentence with its places filled, for commands and logs; a list in them is told with commas."""
+    filled = {
+        name: ", ".join(map(str, value)) if isinstance(value, list | tuple) else value for name, value in params.items()
+    }
+    return message % filled if filled else message
 
 
 class NotFound(SmsError):

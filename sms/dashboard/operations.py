@@ -25,8 +25,16 @@ from sms.dashboard.rules import (
 )
 from sms.ledger import operations as ledger
 from sms.lines import operations as lines
+from sms.lines.formats import operations as formats
+from sms.lines.formats import queries as formats_queries
+from sms.lines.formats.rules.offers import Cell, Offer
+from sms.lines.formats.rules.sample import DISCOUNT_PERCENT, FORMATS, STEP_RIAL, sample_numbers
+from sms.lines.formats.rules.sheet import Known
+from sms.lines.formats.rules.tiers import Audience
 from sms.lines.operations import LineSettings
 from sms.lines.rules import LineKind
+from sms.lines.stock import operations as stock
+from sms.lines.stock.rules import read_item
 from sms.operators import operations as operators
 from sms.operators import queries as operator_queries
 from sms.operators.operations import PANEL
@@ -44,6 +52,7 @@ def make_sample(*, mode: str, simulator: Simulator, seal_key: str, at: datetime)
         raise Refusal(N_("Sample data belongs only into an installation that was started with sample data."))
     if _is_made():
         _follow_simulator(simulator=simulator, seal_key=seal_key, at=at)
+        _fill_shop(at=at)
         return False
     account_ids = _make_people(at=at)
     contacts.opt_out(
@@ -51,6 +60,7 @@ def make_sample(*, mode: str, simulator: Simulator, seal_key: str, at: datetime)
     )
     for sample in _offered(simulator):
         _make_operator(sample, account_ids, simulator=simulator, seal_key=seal_key, at=at)
+    _fill_shop(at=at)
     return True
 
 
@@ -186,3 +196,29 @@ def _make_prices(sample: SampleOperator, operator_id: int, *, at: datetime) -> N
     billing.add_default_refund_rules(
         operator_id=operator_id, refunds_not_in_network=sample.refunds_not_in_network, actor_id=None, at=at
     )
+
+
+def _fill_shop(*, at: datetime) -> None:
+    """Put lines on sale, with their prices and some free numbers, unless anything is on sale already."""
+    sellers = [each for each in formats_queries.sellers(at) if each.code in FORMATS]
+    if any(each.formats for each in formats_queries.sellers(at)):
+        return
+    offers: dict[Cell, Offer] = {}
+    for seller in sellers:
+        for each in FORMATS[seller.code]:
+            formats.set_format(operator_id=seller.id, wanted=each.format, valid_from=None, by=PANEL, at=at)
+            offers |= dict(each.offers(seller.id))
+    formats.set_prices(offers, by=PANEL, at=at, note="نمونه")
+    for audience, percent in DISCOUNT_PERCENT.items():
+        formats.derive_prices(
+            operator_id=None,
+            source=Audience.CUSTOMER,
+            target=audience,
+            percent=percent,
+            step_rial=STEP_RIAL,
+            by=PANEL,
+            at=at,
+        )
+    known = [Known(each.id, each.code, each.formats) for each in formats_queries.sellers(at)]
+    items = [read_item(text, known) for seller in sellers for text in sample_numbers(seller.code)]
+    stock.add_numbers(items, by=PANEL, at=at)

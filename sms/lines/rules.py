@@ -40,6 +40,7 @@ ALIAS_LENGTH = 40
 _NUMBER = re.compile(r"[0-9]{3,20}")
 _FOLD = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
 _NOISE = re.compile(r"[\s\-()./\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
+_HALF_SPACE = "\u200c"  # joins Persian words and is no control character
 _COUNTRY = ("+98", "0098", "98")
 
 
@@ -86,7 +87,7 @@ def check_alias(alias: str) -> str:
     trimmed = " ".join(alias.split())
     if len(trimmed) > ALIAS_LENGTH:
         raise UnusableLine("alias", N_("A line's name has at most %(most)s characters."), most=ALIAS_LENGTH)
-    if not trimmed.isprintable():
+    if not trimmed.replace(_HALF_SPACE, "").isprintable():
         raise UnusableLine("alias", N_("A line's name is one line of text."))
     return trimmed
 

@@ -35,13 +35,16 @@ def say(error: SmsError) -> str:
 
 
 def localised(params: Mapping[str, object]) -> dict[str, object]:
-    """The places of a sentence, localised; `missing_mrial` also answers to `missing`, as money with its unit."""
+    """The places of a sentence, localised; `missing_mrial` also answers to `missing`, as money with its unit, and
+    whole numbers of a list are told one after another."""
     found: dict[str, object] = {}
     for name, value in params.items():
         if name.endswith("_mrial") and isinstance(value, int):
             found[name] = found[name.removesuffix("_mrial")] = money_text(value)
         elif isinstance(value, int) and not isinstance(value, bool):
             found[name] = number_text(value)
+        elif isinstance(value, list | tuple):
+            found[name] = _(", ").join(map(number_text, value))
         elif isinstance(value, datetime):
             found[name] = moment_text(value)
         else:

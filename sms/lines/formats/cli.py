@@ -12,6 +12,7 @@ from sms.core import clock
 from sms.core.calendar import parse_day, start_of_day
 from sms.core.console import json_option, refusals, tell
 from sms.core.db import transaction
+from sms.core.errors import in_english
 from sms.core.sheets.table import read_table
 from sms.lines.formats import operations, queries
 from sms.lines.formats.rules import sheet
@@ -123,7 +124,7 @@ def price_import(*, file: Path, is_applied: bool, as_json: bool) -> None:
             "would_change": would_change,
             "change_id": change_id,
             "problem_count": read.problem_count,
-            "problems": [{"cell": each.place, "why": each.message % each.params} for each in read.problems],
+            "problems": [{"cell": each.place, "why": in_english(each.message, each.params)} for each in read.problems],
         },
         as_json,
     )

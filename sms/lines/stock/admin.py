@@ -33,7 +33,7 @@ from sms.operators.queries import operators
 bp = Blueprint("lines_stock", __name__)
 PERMISSION = "lines.manage"
 _ON_A_PAGE = 50
-_SHOWN = 300
+_SHOWN = 100
 _AT_ONCE = 20  # so many faultless numbers are added without a second look
 
 nav.add(

@@ -11,7 +11,7 @@ from sms.core import clock
 from sms.core.calendar import next_day, parse_day, start_of_day
 from sms.core.console import json_option, refusals, tell
 from sms.core.db import transaction
-from sms.core.errors import NotFound
+from sms.core.errors import NotFound, in_english
 from sms.core.sheets.table import read_table
 from sms.lines.formats.queries import sellers
 from sms.lines.formats.rules.sheet import Known
@@ -31,7 +31,7 @@ def _added(read: ReadNumbers) -> dict[str, object]:
         "added": len(ids),
         "there_already": len(read.items) - len(ids),
         "problem_count": read.problem_count,
-        "problems": [{"cell": each.place, "why": each.message % each.params} for each in read.problems],
+        "problems": [{"cell": each.place, "why": in_english(each.message, each.params)} for each in read.problems],
     }
 
 

@@ -218,7 +218,7 @@ CREATE TABLE lines_hour (
 );
 COMMENT ON TABLE lines_hour IS 'traffic by the hour of its submission: written anew as a whole while reports come in';
 COMMENT ON COLUMN lines_hour.delay_counts IS
-    'reports by how long they took, in the steps of sms.lines.rules.DELAY_SECONDS, so that percentiles can be added up';
+    'reports by how long they took, in the steps of lines/shop/rules/traffic.py, so that percentiles can be added up';
 CREATE INDEX ix_lines_hour_account_id ON lines_hour (account_id, hour_at);
 
 CREATE TABLE outbox_comparison (

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sms.core.errors import in_english
 from sms.core.sheets.table import Row
 from sms.lines.formats.rules.offers import (
     INQUIRY,
@@ -152,7 +153,7 @@ def test_what_cannot_be_is_told_with_its_cell_and_the_rest_is_kept() -> None:
         ["3000", "8", "customer", "cheap", "1000", "1000"],
         ["3000", "8", "customer", "", "", "2000"],
     )
-    assert [(problem.place, (problem.message % problem.params)[:46]) for problem in read.problems] == [
+    assert [(problem.place, in_english(problem.message, problem.params)[:46]) for problem in read.problems] == [
         ("D2", "Operator 3000 sells no 9-digit numbers, only t"),
         ("A3", "There is no operator “7000”."),
         ("B4", "“many” is no number of digits."),

@@ -26,7 +26,7 @@ from sms.lines.formats.rules.tiers import AUDIENCE_LABELS, SHORT_CHOICE_LABELS, 
 
 bp = Blueprint("lines_price_files", __name__)
 PERMISSION = "prices.manage"
-_SHOWN = 300
+_SHOWN = 100
 _NO_FILE = N_("Choose a file.")
 
 

@@ -32,7 +32,7 @@ from sms.operators.operations import Actor
 bp = Blueprint("lines_prices", __name__)
 PERMISSION = "prices.manage"
 _ON_A_PAGE = 30
-_STEPS_SHOWN = 300
+_STEPS_SHOWN = 100
 KIND_LABELS = {
     "edit": N_("Edited"),
     "derive": N_("Filled"),
@@ -64,6 +64,12 @@ def offer_input(offer: Offer) -> str:
     if offer.amount_mrial is not None:
         return amount_text(offer.amount_mrial)
     return _("inquiry") if offer.terms is Terms.INQUIRY else ""
+
+
+@bp.app_template_global()
+def money_unit_name() -> str:
+    """The unit the reader's amounts are in."""
+    return _("toman") if money_unit() == "toman" else _("rial")
 
 
 @dataclass
@@ -148,7 +154,7 @@ def _page(
         undo=_shown_change(queries.undoable()),
         redo=_shown_change(queries.redoable()),
         saved=_saved_place(shown, saved),
-        unit=_("toman") if money_unit() == "toman" else _("rial"),
+        unit=money_unit_name(),
         audiences=AUDIENCE_LABELS,
         column_labels=COLUMN_LABELS,
         tiers=TIER_LABELS,

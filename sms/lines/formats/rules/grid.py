@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from sms.lines.formats.rules.offers import NO_OFFER, Cell, Format, Offer
 from sms.lines.formats.rules.sheet import COLUMNS, Column
@@ -39,6 +40,11 @@ class Grid:
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
+
+    @property
+    def tiers(self) -> list[tuple[Tier, int]]:
+        """The tiers above the columns, and how many columns each has."""
+        return [(tier, len(list(columns))) for tier, columns in groupby(self.columns, key=lambda column: column[0])]
 
 
 def name_of(cell: Cell) -> str:

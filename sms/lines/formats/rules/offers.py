@@ -98,10 +98,10 @@ def not_on_sale(operator_code: str, digits: int, formats: Collection[Format]) ->
     """Say which lengths there are instead, and the reason staff wrote down."""
     lengths = sorted(each.digits for each in formats if each.is_on_sale)
     note = next((each.note for each in formats if each.digits == digits and each.note), "")
-    params = {"code": operator_code, "digits": digits, "note": note}
+    params: dict[str, object] = {"code": operator_code, "digits": digits, "note": note}
     if not lengths:
         return NotOnSale("digits", N_("Operator %(code)s has no numbers on sale."), **params)
-    params["lengths"] = ", ".join(map(str, lengths))
+    params["lengths"] = lengths
     if note:
         message = N_("Operator %(code)s sells no %(digits)s-digit numbers, only those of %(lengths)s digits. %(note)s")
     else:
