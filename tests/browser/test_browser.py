@@ -17,11 +17,13 @@ from tests.browser.conftest import DESKTOP, PHONE, Desk
 pytestmark = pytest.mark.browser
 
 SILENT = ("98",)  # never reported: it would take the whole horizon
-CUSTOMER_PAGES = ("/", "/compose", "/campaigns", "/outbox", "/statement", "/lines", "/prices", "/account",
-                  "/account/sessions")  # fmt: skip
-STAFF_PAGES = ("/", "/admin/gateways", "/admin/operators", "/admin/lines", "/admin/tariffs", "/admin/refund-rules",
-               "/admin/accounts", "/admin/audit", "/admin/unknown", "/admin/money", "/admin/health",
-               "/admin/health/1")  # fmt: skip
+CUSTOMER_PAGES = ("/", "/compose", "/campaigns", "/outbox", "/statement", "/lines", "/shop", "/shop/prices", "/prices",
+                  "/account", "/account/sessions")  # fmt: skip
+STAFF_PAGES = ("/", "/admin/gateways", "/admin/operators", "/admin/lines", "/admin/line-formats",
+               "/admin/line-prices", "/admin/line-prices/history", "/admin/line-prices/import",
+               "/admin/line-prices/preview", "/admin/numbers", "/admin/numbers/add", "/admin/tariffs",
+               "/admin/refund-rules", "/admin/accounts", "/admin/audit", "/admin/unknown", "/admin/money",
+               "/admin/health", "/admin/health/1")  # fmt: skip
 OPEN_PAGES = ("/sign-in", "/sign-up", "/there-is-no-such-page")
 PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 GRAVE = {"serious", "critical"}

@@ -24,7 +24,9 @@ class SearchForm(FilterForm):
     operator = SelectField(N_("Operator"))
     digits = IntField(N_("Digits"))
     tier = SelectField(
-        N_("Roundness"), choices=[ALL, *(SelectChoice(str(tier), label) for tier, label in TIER_LABELS.items())]
+        N_("Roundness"),
+        choices=[ALL, *(SelectChoice(str(tier), label) for tier, label in TIER_LABELS.items())],
+        default="",
     )
     most = MoneyField(N_("Price at most"))
 
@@ -35,5 +37,5 @@ class SearchForm(FilterForm):
             SelectChoice(each.code, f"{each.name_fa if language() == 'fa' else each.name_en} · {each.code}")
             for each in operators
         ]
-        made = type("SearchForm", (cls,), {"operator": SelectField(N_("Operator"), choices=choices)})
+        made = type("SearchForm", (cls,), {"operator": SelectField(N_("Operator"), choices=choices, default="")})
         return made.read()  # type: ignore[no-any-return, attr-defined]

@@ -39,7 +39,7 @@ nav.add(
 @bp.get("/shop")
 @require("lines.view")
 def shop() -> ResponseReturnValue:
-    """Free numbers that fit what one likes, with what they cost; and the whole price list."""
+    """Free numbers that fit what one likes, with what they cost."""
     at, account_id = clock.now(), visitor().account_id
     audience = audience_of(account_id)
     lists = price_lists(audience=audience, at=at)
@@ -59,12 +59,23 @@ def shop() -> ResponseReturnValue:
         "lines/shop.html",
         form=form,
         goods=[(each, roundness(each.number, operator_code=each.operator_code)) for each in shown],
-        lists=lists,
         tiers=TIER_LABELS,
-        choices=SHORT_CHOICE_LABELS,
         is_narrowed=bool(form.address()),
         older_url=url_for(".shop", **older) if older else None,
         newest_url=url_for(".shop", **form.address()) if before else None,
+    )
+
+
+@bp.get("/shop/prices")
+@require("lines.view")
+def price_list() -> ResponseReturnValue:
+    """What every operator's lines cost whoever looks."""
+    at = clock.now()
+    return render_page(
+        "lines/shop_prices.html",
+        lists=price_lists(audience=audience_of(visitor().account_id), at=at),
+        tiers=TIER_LABELS,
+        choices=SHORT_CHOICE_LABELS,
     )
 
 

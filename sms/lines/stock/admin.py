@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sms.accounts.queries import user_by_name
 from sms.core import clock
 from sms.core.db import transaction
-from sms.core.errors import SmsError
+from sms.core.errors import NotFound, Refusal, SmsError
 from sms.core.sheets.table import MAX_BYTES, Row, read_table
 from sms.core.text import N_
 from sms.core.web import nav
@@ -217,8 +217,11 @@ def reserve(number_id: int) -> ResponseReturnValue:
                 )
         except UnusableLine as error:
             refuse(form, error, form._fields.get(error.field))
-        except SmsError as error:
+        except NotFound as error:
             refuse(form, error, form.account)
+        except Refusal as error:  # its page says in which state it is now
+            flash(say(error), "danger")
+            return redirect_to(url_for(".number", number_id=number_id))
         else:
             flash(_("The number is reserved."), "success")
             return redirect_to(url_for(".number", number_id=number_id))

@@ -32,8 +32,8 @@ class StockFilterForm(FilterForm):
 
     operator = SelectField(N_("Operator"))
     digits = IntField(N_("Digits"))
-    tier = SelectField(N_("Roundness"), choices=[ALL, *_TIERS])
-    state = SelectField(N_("State"), choices=[ALL, *_STATES])
+    tier = SelectField(N_("Roundness"), choices=[ALL, *_TIERS], default="")
+    state = SelectField(N_("State"), choices=[ALL, *_STATES], default="")
     begins = StringField(N_("Number begins with"))
     ends = StringField(N_("Number ends with"))
 
@@ -44,7 +44,7 @@ class StockFilterForm(FilterForm):
             SelectChoice(str(each.id), f"{each.code} · {each.name_fa if language() == 'fa' else each.name_en}")
             for each in operators
         ]
-        made = type("StockFilterForm", (cls,), {"operator": SelectField(N_("Operator"), choices=choices)})
+        made = type("StockFilterForm", (cls,), {"operator": SelectField(N_("Operator"), choices=choices, default="")})
         return made.read()  # type: ignore[no-any-return, attr-defined]
 
     @property
