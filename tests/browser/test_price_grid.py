@@ -114,6 +114,7 @@ def test_a_block_of_a_spreadsheet_is_pasted_as_one_change(desk: Desk) -> None:
         }""",
         "۱۱۰۰۰\t؟\n22k\t33k\n",
     )
+    expect(page.locator(f"#{names[2]}")).to_have_value("۱۱٬۰۰۰")
     expect(page.locator("#price-bar")).to_contain_text("قیمت در یک تغییر")
     stored = _stored(desk, operator="5000", audience="customer")
     assert stored[_key(names[2])] == 11_000

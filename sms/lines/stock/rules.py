@@ -45,7 +45,7 @@ MOVES: Mapping[NumberState, frozenset[NumberState]] = {
 }
 LONGEST_RESERVATION = timedelta(days=90)
 NOTE_LENGTH = 200
-MOST_ROWS = 100_000
+MOST_ROWS = 20_000  # a number takes a place among all spans; more would keep a page waiting
 MOST_PROBLEMS = 500
 
 

@@ -121,6 +121,7 @@ COMMENT ON COLUMN lines_number.number IS 'a single number, or the digits all num
 COMMENT ON COLUMN lines_number.span IS 'every number of it, apart by length, so that no two items share one';
 COMMENT ON COLUMN lines_number.account_id IS 'for whom it is reserved, or whose it is';
 CREATE INDEX ix_lines_number_free ON lines_number (operator_id, digits, tier, id) WHERE state = 'free';
+CREATE INDEX ix_lines_number_roundest ON lines_number (score DESC, id DESC) WHERE state = 'free';
 CREATE INDEX ix_lines_number_reserved_until ON lines_number (reserved_until) WHERE state = 'reserved';
 CREATE INDEX ix_lines_number_reverse ON lines_number (reverse(number) text_pattern_ops);
 CREATE INDEX ix_lines_number_beginning ON lines_number (number text_pattern_ops);
