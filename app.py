@@ -21,10 +21,16 @@ from sms.ledger import views as ledger_views
 from sms.lines import admin as lines_admin
 from sms.lines import cli as lines_cli
 from sms.lines import views as lines_views
+from sms.lines.documents import admin as documents_admin
+from sms.lines.documents import views as documents_views
 from sms.lines.formats import cli as lines_formats_cli
 from sms.lines.formats.admin import files as lines_files_admin
 from sms.lines.formats.admin import formats as lines_formats_admin
 from sms.lines.formats.admin import prices as lines_prices_admin
+from sms.lines.orders import admin as line_orders_admin
+from sms.lines.orders import cli as line_orders_cli
+from sms.lines.orders import views as line_orders_views
+from sms.lines.renewals import views as renewals_views
 from sms.lines.shop import views as lines_shop_views
 from sms.lines.stock import admin as lines_stock_admin
 from sms.lines.stock import cli as lines_stock_cli
@@ -43,6 +49,9 @@ BLUEPRINTS = (
     outbox_webhooks.bp,
     lines_views.bp,
     lines_shop_views.bp,
+    line_orders_views.bp,
+    renewals_views.bp,
+    documents_views.bp,
     billing_views.bp,
     ledger_views.bp,
     accounts_views.bp,
@@ -54,6 +63,8 @@ BLUEPRINTS = (
     lines_prices_admin.bp,
     lines_files_admin.bp,
     lines_stock_admin.bp,
+    line_orders_admin.bp,
+    documents_admin.bp,
     billing_admin.bp,
     ledger_admin.bp,
     accounts_admin.bp,
@@ -65,6 +76,7 @@ COMMANDS = (
     *lines_cli.COMMANDS,
     *lines_formats_cli.COMMANDS,
     *lines_stock_cli.COMMANDS,
+    *line_orders_cli.COMMANDS,
     *billing_cli.COMMANDS,
     *outbox_cli.COMMANDS,
     *dashboard_cli.COMMANDS,

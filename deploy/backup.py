@@ -52,7 +52,10 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relispartition AND c.relkind
 _SEQUENCES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S' ORDER BY relname"
 )
-_WAITING_LISTS = "SELECT stored_name FROM outbox_draft WHERE state = 'reading' AND stored_name <> '' ORDER BY id"
+_UPLOADS = """
+(SELECT stored_name FROM outbox_draft WHERE state = 'reading' AND stored_name <> '' ORDER BY id) UNION ALL
+(SELECT stored_name FROM lines_document WHERE removed_at IS NULL ORDER BY id)
+"""  # lists that wait to be read, and documents of customers
 
 
 class CannotBackUp(Problem):
@@ -110,7 +113,7 @@ def _write(chosen: Settings, writer: Writer, *, with_secrets: bool) -> tuple[Man
         writer.add_json(MANIFEST, vars(manifest))
         if with_secrets:
             writer.add_json(SECRETS, {"SECRET_KEY": chosen.secret_key, "SEAL_KEY": chosen.seal_key})
-        for (name,) in owner.execute(_WAITING_LISTS):
+        for (name,) in owner.execute(_UPLOADS):
             totals.missing_uploads += not _add_upload(writer, chosen.var_dir / "uploads" / name)
         for table, columns in manifest.tables.items():
             totals.rows[table] = _add_table(writer, owner, table, columns)

@@ -8,6 +8,8 @@ TIMETABLE: tuple[tuple[Job, int], ...] = (
     (Job.KEEP_HOUSE, 30),
     (Job.CHECK_GATEWAYS, 60),
     (Job.JUDGE_GATEWAYS, 10),
+    (Job.KEEP_ORDERS, 60),
+    (Job.KEEP_RENEWALS, 600),
     (Job.END_SESSIONS, 600),
     (Job.TIDY_DRAFTS, 300),
     (Job.END_RESERVATIONS, 60),

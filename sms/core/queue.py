@@ -35,6 +35,8 @@ class Job(StrEnum):
     TIDY_DRAFTS = "jobs.intake.tidy_drafts"
     CHECK_GATEWAYS = "jobs.operators.check_gateways"
     JUDGE_GATEWAYS = "jobs.health.judge_gateways"
+    KEEP_ORDERS = "jobs.orders.keep_orders"
+    KEEP_RENEWALS = "jobs.orders.keep_renewals"
     END_SESSIONS = "jobs.accounts.end_sessions"
     END_RESERVATIONS = "jobs.lines.end_reservations"
 

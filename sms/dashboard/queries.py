@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from sms.core.calendar import day_of
 from sms.core.db import execute, row, rows, scalar
 from sms.ledger import queries as ledger
+from sms.lines.orders import queries as orders
 from sms.operators.rules import Outcome
 from sms.outbox.queries import invariants as outbox
 from sms.outbox.queries.control import silent_gateways
@@ -150,4 +151,8 @@ def broken() -> dict[str, list[dict[str, Any]]]:
     raises no false alarm. Reads every message and every entry.
     """
     execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    return ledger.broken() | outbox.broken()
+    found: dict[str, list[dict[str, Any]]] = {}
+    for part in (ledger.broken(), outbox.broken(), orders.broken()):
+        for name, problems in part.items():
+            found.setdefault(name, []).extend(problems)
+    return found

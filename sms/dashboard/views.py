@@ -22,6 +22,11 @@ from sms.dashboard import queries
 from sms.dashboard.queries import Fortnight
 from sms.ledger import queries as ledger
 from sms.lines import queries as lines
+from sms.lines.documents import queries as documents
+from sms.lines.orders import queries as orders
+from sms.lines.orders.rules import ORDER_LABELS, OrderState
+from sms.lines.renewals import queries as renewals
+from sms.lines.renewals.rules import STAGE_SENTENCES
 from sms.operators import queries as operators
 from sms.operators.health import queries as health_queries
 from sms.operators.health.admin import shown_alert
@@ -66,6 +71,10 @@ def _customer() -> Response:
         days=[(day_text(day.day, language())[_YEAR:], day.messages) for day in fortnight.days],
         outcomes=_shares(fortnight),
         held_up=queries.held_up(account_id=account_id, at=at),
+        news=orders.news(account_id),
+        order_labels={str(state): ORDER_LABELS[state] for state in OrderState},
+        ending=renewals.ending(account_id=account_id, at=at),
+        stages=STAGE_SENTENCES,
         latest=latest,
         is_finished=is_finished,
         labels=CAMPAIGN_LABELS,
@@ -90,6 +99,8 @@ def _staff() -> Response:
         labels=CAMPAIGN_LABELS,
         queued=queries.queued_by_gateway(),
         latest=queries.latest_campaigns(),
+        waiting_orders=sum(orders.waiting_counts().values()),
+        waiting_documents=documents.waiting_count(),
     )
 
 

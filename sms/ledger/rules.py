@@ -23,7 +23,7 @@ class WalletKind(StrEnum):
 
 WALLET_LABELS: dict[WalletKind, str] = {
     WalletKind.CUSTOMER: N_("Customers’ balances"),
-    WalletKind.ESCROW: N_("Set aside for campaigns"),
+    WalletKind.ESCROW: N_("Set aside for sends and orders"),
     WalletKind.REVENUE: N_("Revenue"),
     WalletKind.OPERATOR_COST: N_("Owed to operators"),
     WalletKind.GATEWAY: N_("Payment gateways"),
@@ -47,6 +47,7 @@ class TransferKind(StrEnum):
     REPRICE = "reprice"
     REFUND = "refund"
     CREDIT = "credit"
+    RENEWAL = "renewal"
     REVERSAL = "reversal"
 
 
@@ -59,6 +60,7 @@ TRANSFER_LABELS: dict[TransferKind, str] = {
     TransferKind.REPRICE: N_("Price of another line"),
     TransferKind.REFUND: N_("Refund"),
     TransferKind.CREDIT: N_("Credit transfer"),
+    TransferKind.RENEWAL: N_("Renewal of a line"),
     TransferKind.REVERSAL: N_("Reversal"),
 }
 
@@ -92,6 +94,8 @@ def why(*, kind: TransferKind, amount_mrial: int, subject: Subject) -> str:
         return _CHEAPER if amount_mrial > 0 else _DEARER
     if subject.kind == "campaign" and kind in _OF_CAMPAIGN:
         return _OF_CAMPAIGN[kind]
+    if subject.kind == "line_order" and kind in _OF_LINE_ORDER:
+        return _OF_LINE_ORDER[kind]
     return TRANSFER_LABELS[kind]
 
 
@@ -102,6 +106,11 @@ _OF_CAMPAIGN: dict[TransferKind, str] = {
     TransferKind.CHARGE: N_("Price of what the operator took of campaign %(number)s"),
     TransferKind.RELEASE: N_("Back from campaign %(number)s: these messages were not sent"),
     TransferKind.REFUND: N_("Refunded by the operator’s rule, campaign %(number)s"),
+}
+_OF_LINE_ORDER: dict[TransferKind, str] = {
+    TransferKind.HOLD: N_("Set aside for line order %(number)s"),
+    TransferKind.CHARGE: N_("Price of the line of order %(number)s"),
+    TransferKind.RELEASE: N_("Back from line order %(number)s: the line was not bought"),
 }
 
 

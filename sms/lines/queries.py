@@ -57,7 +57,7 @@ SELECT l.id, l.number, o.id AS operator_id, o.code AS operator_code, o.name_fa A
        o.name_en AS operator_name_en, o.colour, l.gateway_id, g.batch_size, g.adapter, l.joined_units, l.kind, l.alias,
        l.service_class, l.opens_at, l.closes_at, l.per_second
 FROM lines_line l JOIN operators_operator o ON o.id = l.operator_id JOIN operators_gateway g ON g.id = l.gateway_id
-WHERE l.is_active AND (l.account_id = :account_id OR l.kind = 'public')
+WHERE l.is_active AND l.suspended_at IS NULL AND (l.account_id = :account_id OR l.kind = 'public')
 """
 
 

@@ -22,10 +22,13 @@ FILE_NAMES = {
 }
 OWN_NAMES = {
     "operators": {"contract", "registry", "protocols", "adapters", "health", "push"},
-    "lines": {"formats", "stock", "shop"},
+    "lines": {"formats", "stock", "shop", "orders", "documents", "renewals"},
     "outbox": {"intake"},  # reading recipients is a room of its own with the same file names
 }
-ROOMS = ("intake", "health", "push", "formats", "stock", "shop")  # inside a capability, with the same file names
+ROOMS = (  # inside a capability, with the same file names
+    *("intake", "health", "push"),
+    *("formats", "stock", "shop", "orders", "documents", "renewals"),
+)
 NEVER = {"utils", "util", "helpers", "helper", "services", "service", "common", "managers", "manager", "misc", "tools"}
 
 MODULE_LINES = 400

@@ -1,5 +1,6 @@
 """A small world in which every page has something to show, and five visitors who knock at every door."""
 
+import io
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -15,10 +16,14 @@ from sms.core import clock
 from sms.core.db import execute, row, scalar, transaction
 from sms.core.seal import seal
 from sms.core.web.guards import PUBLIC, SIGNED_IN, guard_of
+from sms.lines.documents import operations as documents
+from sms.lines.documents.rules import DocumentKind
 from sms.lines.formats import operations as formats
 from sms.lines.formats.rules.offers import Cell, Format, priced
 from sms.lines.formats.rules.sheet import Known, Read
 from sms.lines.formats.rules.tiers import Audience, Choice, Tier
+from sms.lines.orders.operations import placing
+from sms.lines.orders.rules import Wanted
 from sms.lines.stock import operations as stock
 from sms.lines.stock.rules import read_numbers
 from sms.operators.operations import Actor
@@ -133,6 +138,7 @@ def make_world(app: Flask) -> World:
         id=campaign_id,
     )
     assert found is not None
+    order_id, document_id = _order(shop)
     ids: dict[str, Any] = {
         "account_id": shop.account_id,
         "user_id": shop.user_id,
@@ -142,12 +148,37 @@ def make_world(app: Flask) -> World:
         "campaign_id": campaign_id,
         "batch_id": batch_id,
         "draft_id": draft_id,
+        "order_id": order_id,
+        "document_id": document_id,
         "token": token,
         **found._mapping,
     }
     users = {"customer": shop.user_id, "stranger": stranger, "reseller": reseller, "admin": int(admin)}
     assert stranger_id != shop.account_id
     return World(app, shop, ids, users)
+
+
+def _order(shop: Shop) -> tuple[int, int]:
+    """An inquiry of the customer and a document handed in for it."""
+    by = Actor(id=shop.user_id)
+    with transaction():
+        wanted = Wanted(operator_id=shop.operator_id, digits=8, wish="a round one")
+        order_id = placing.place(account_id=shop.account_id, wanted=wanted, key="world", by=by, at=clock.now())
+        document = documents.NewDocument(
+            kind=DocumentKind.LETTER,
+            file_name="letter.pdf",
+            stream=io.BytesIO(b"%PDF-1.7\n%%EOF\n"),
+            national_code="0012345679",
+            order_id=order_id,
+        )
+        document_id = documents.upload(
+            account_id=shop.account_id,
+            wanted=document,
+            seal_key="a seal that only tests know",
+            by=by,
+            at=clock.now(),
+        )
+    return order_id, document_id
 
 
 def _park(campaign_id: int) -> int:

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sms.contacts.queries import Suppression, suppression
-from sms.core.config import settings
 from sms.core.db import after_commit, execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.queue import INTAKE_QUEUE, Job, ring
 from sms.core.sheets import limits
 from sms.core.sheets.limits import UnreadableList
 from sms.core.text import N_
+from sms.core.uploads import folder as upload_folder
+from sms.lines.documents.queries import kept
 from sms.lines.queries import usable_line
 from sms.operators.queries import network_guess
 from sms.outbox.intake.queries import NO_SUCH_DRAFT
@@ -139,9 +140,7 @@ class _Stored:
 
 def uploads() -> Path:
     """The folder of lists that wait to be read; only this user may look into it."""
-    folder = settings().var_dir / "uploads"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
+    return upload_folder()
 
 
 def _store(stream: BinaryIO) -> _Stored:
@@ -354,7 +353,9 @@ def tidy(at: datetime) -> None:
         month=at - timedelta(days=_USED_DAYS),
     )
     waiting = {found.stored_name for found in rows("SELECT stored_name FROM outbox_draft WHERE state = 'reading'")}
-    for path in uploads().iterdir():
+    others = [path for path in uploads().iterdir() if path.name not in waiting]
+    documents = kept([path.name for path in others])
+    for path in others:
         with contextlib.suppress(FileNotFoundError):
-            if path.name not in waiting and at.timestamp() - path.stat().st_mtime > _FILE_SECONDS:
+            if path.name not in documents and at.timestamp() - path.stat().st_mtime > _FILE_SECONDS:
                 path.unlink()

@@ -10,7 +10,7 @@ from sms.outbox.rules import Priority
 
 # Fair between accounts by turn, never of a paused send, nor from a line or an account that was switched off meanwhile.
 # A closed line holds back all but single texts of a service line.
-_USABLE = "gateway_id = :gateway_id AND is_active"
+_USABLE = "gateway_id = :gateway_id AND is_active AND suspended_at IS NULL"
 _CLOCK = "(coalesce(CAST(:at AS timestamptz), now()) AT TIME ZONE 'Asia/Tehran')::time"
 _OPEN = f"""(opens_at IS NULL OR CASE WHEN opens_at < closes_at THEN {_CLOCK} >= opens_at AND {_CLOCK} < closes_at
     ELSE {_CLOCK} >= opens_at OR {_CLOCK} < closes_at END)"""
@@ -66,7 +66,7 @@ CROSS JOIN LATERAL (
       AND b.size > 0
     ORDER BY b.priority, b.turn, b.id LIMIT 1
 ) next
-WHERE l.gateway_id = :gateway_id AND l.is_active AND l.per_second IS NOT NULL ORDER BY l.id
+WHERE l.gateway_id = :gateway_id AND l.is_active AND l.suspended_at IS NULL AND l.per_second IS NOT NULL ORDER BY l.id
 """
 _TAP = """
 INSERT INTO outbox_line_pace AS p (line_id, free_at) VALUES (:line_id, clock_timestamp() - interval '1 second')

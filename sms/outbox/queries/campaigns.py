@@ -185,7 +185,8 @@ def gateway_trouble(*, line_id: int) -> Row[Any] | None:
     staff (both: not `is_on`), stopped, or failing since when, be it that its breaker is open."""
     found = rows(
         """WITH found AS (
-               SELECT l.is_active, g.is_on AND decided.state IS DISTINCT FROM 'open' AS is_on, g.stopped_reason,
+               SELECT l.is_active AND l.suspended_at IS NULL AS is_active,
+                      g.is_on AND decided.state IS DISTINCT FROM 'open' AS is_on, g.stopped_reason,
                       coalesce(g.failing_since, CASE WHEN decided.state IS NULL AND h.breaker <> 'closed' THEN h.since
                                END) AS failing_since, g.last_error, g.retry_at
                FROM lines_line l JOIN operators_gateway g ON g.id = l.gateway_id

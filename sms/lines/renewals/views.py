@@ -1,0 +1,68 @@
+"""An owner renews a line."""
+
+from flask import Blueprint, Response, flash, request, url_for
+from flask.typing import ResponseReturnValue
+
+from sms.accounts.rules import Permission
+from sms.core import clock
+from sms.core.db import transaction
+from sms.core.errors import NotFound, SmsError
+from sms.core.web.filters import moment_text, money_text
+from sms.core.web.guards import require, visitor
+from sms.core.web.htmx import redirect_to, render_page
+from sms.core.web.i18n import _, say
+from sms.ledger.queries import wallet_of
+from sms.ledger.rules import InsufficientBalance
+from sms.lines.renewals import operations, queries
+from sms.lines.renewals.rules import STAGE_SENTENCES
+from sms.operators.operations import Actor
+
+bp = Blueprint("renewals", __name__)
+
+
+@bp.get("/lines/<int:line_id>/renewal")
+@require(Permission.VIEW_LINES)
+def renewal(line_id: int) -> ResponseReturnValue:
+    """When a line ends, and what one more period costs."""
+    return _page(line_id)
+
+
+@bp.post("/lines/<int:line_id>/renewal")
+@require(Permission.MANAGE_ACCOUNT)
+def renew(line_id: int) -> ResponseReturnValue:
+    """Pay for one more period."""
+    price = request.form.get("price", "")
+    try:
+        with transaction():
+            until = operations.renew(
+                account_id=visitor().account_id,
+                line_id=line_id,
+                expires_at=request.form.get("expires_at", ""),
+                shown_mrial=int(price) if price.isascii() and price.isdecimal() else None,
+                by=Actor(id=visitor().id, address=request.remote_addr or ""),
+                at=clock.now(),
+            )
+    except NotFound:
+        raise
+    except InsufficientBalance as error:
+        missing = money_text(error.missing_mrial)
+        return _page(line_id, problem=_("Your balance is not enough: %(amount)s is missing.", amount=missing))
+    except SmsError as error:
+        return _page(line_id, problem=say(error))
+    flash(_("The line is yours until %(moment)s.", moment=moment_text(until)), "success")
+    return redirect_to(url_for(".renewal", line_id=line_id))
+
+
+def _page(line_id: int, *, problem: str = "") -> Response:
+    now = clock.now()
+    found = queries.lease(account_id=visitor().account_id, line_id=line_id, at=now)
+    return render_page(
+        "lines/renewal.html",
+        lease=found,
+        stage=found.stage(now),
+        sentences=STAGE_SENTENCES,
+        renewals=queries.renewals(line_id),
+        wallet=wallet_of(visitor().account_id),
+        problem=problem,
+        status=422 if problem else 200,
+    )
