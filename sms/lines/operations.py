@@ -128,7 +128,11 @@ def take_back(*, line_id: int, by: Actor, at: datetime) -> None:
     before = _locked(line_id)
     if before.account_id is None:
         raise Refusal(N_("This line belongs to nobody."))
-    execute("UPDATE lines_line SET account_id = NULL, alias = '' WHERE id = :id", id=line_id)
+    execute(  # what was paid for it and until when were its owner's
+        "UPDATE lines_line SET account_id = NULL, alias = '', bought_at = NULL, bought_mrial = NULL, expires_at = NULL,"
+        " suspended_at = NULL WHERE id = :id",
+        id=line_id,
+    )
     _audit("line.taken_back", line_id, {"number": before.number}, account_id=before.account_id, by=by, at=at)
 
 

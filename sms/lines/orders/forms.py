@@ -45,6 +45,7 @@ class _PlaceForm(Form):
     )
     key = HiddenField()
     shown = HiddenField()
+    news = ""  # what is told at the head of the form: no mistake, but it has to be sent once more
 
     def begin(self, price_mrial: int | None) -> None:
         """A form that was not sent yet: a key of its own, and the price beside it."""

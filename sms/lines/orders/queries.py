@@ -52,7 +52,6 @@ def item(*, number_id: int, account_id: int, at: datetime) -> Item:
     found = row(_NUMBER, id=number_id)
     if found is None:
         raise NotFound(NO_SUCH_NUMBER)
-    # Its digits are seen before they are bought: where chosen digits have a price of their own, it is this one.
     return described(
         operator_id=found.operator_id,
         digits=found.digits,
@@ -78,9 +77,10 @@ def described(
     sells = seller(operator_id, at)
     sold = sells.format_of(digits)
     audience = audience_of(account_id)
-    choice = Choice.CUSTOM if number and Choice.CUSTOM in sold.choices else Choice.ASSIGNED
+    # Digits are chosen where a number is named; that has a price of its own where the operator sells by chosen digits.
+    choice = Choice.CUSTOM if number else Choice.ASSIGNED
     priced_as = sold_as(tier, sold.tiers)
-    cell = Cell(operator_id, digits, priced_as, choice, audience)
+    cell = Cell(operator_id, digits, priced_as, choice if choice in sold.choices else Choice.ASSIGNED, audience)
     offer = prices(at=at, operator_id=operator_id, audience=audience).get(cell, NO_OFFER)
     return Item(number_id, number, sells, digits, priced_as, choice, audience, offer)
 

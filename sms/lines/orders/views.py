@@ -13,7 +13,7 @@ from sms.core.errors import SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.filters import money_text
-from sms.core.web.forms import Form, refuse
+from sms.core.web.forms import refuse
 from sms.core.web.guards import require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
@@ -27,7 +27,6 @@ from sms.lines.orders import queries
 from sms.lines.orders.forms import ApproveForm, CancelForm, InquiryForm, NumberForm
 from sms.lines.orders.operations import moving, placing
 from sms.lines.orders.operations.steps import mark_seen
-from sms.lines.orders.queries import Item
 from sms.lines.orders.rules import NEXT, ORDER_LABELS, OrderState, PriceChanged, Side, Taken, Wanted, moves_of
 from sms.lines.rules import UnusableLine
 from sms.operators.operations import Actor
@@ -94,14 +93,13 @@ def _inquiry() -> Response:
     offered = sellers(now)
     form = InquiryForm(**_asked())
     form.offer(offered)
-    item: Item | None = None
     if form.validate_on_submit():
         made = _place(form, form.wanted)
         if made is not None:
             return made
     elif not form.is_submitted():
         form.begin(None)
-    return _new_page("lines/order_inquiry.html", form, item=item, sellers=offered)
+    return _new_page("lines/order_inquiry.html", form, sellers=offered)
 
 
 def _asked() -> dict[str, object]:
@@ -126,7 +124,7 @@ def _place(form: NumberForm | InquiryForm, wanted: Wanted) -> Response | None:
             )
     except PriceChanged as error:
         form.begin(error.price_mrial)
-        form.form_errors = [_price_news(error)]
+        form.news = _price_news(error)
     except InsufficientBalance as error:
         form.form_errors = [_missing(error)]
     except UnusableLine as error:
@@ -156,14 +154,14 @@ def _missing(error: InsufficientBalance) -> str:
     )
 
 
-def _new_page(template: str, form: Form, *, status: int = 0, **context: Any) -> Response:
+def _new_page(template: str, form: NumberForm | InquiryForm, *, status: int = 0, **context: Any) -> Response:
     return render_page(
         template,
         form=form,
         wallet=wallet_of(visitor().account_id),
         tiers=TIER_LABELS,
         choices=CHOICE_LABELS,
-        status=status or (422 if form.errors else 200),
+        status=status or (422 if form.errors or form.news else 200),
         **context,
     )
 
