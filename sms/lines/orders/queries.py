@@ -77,8 +77,9 @@ def described(
     sells = seller(operator_id, at)
     sold = sells.format_of(digits)
     audience = audience_of(account_id)
-    # Digits are chosen where a number is named; that has a price of its own where the operator sells by chosen digits.
-    choice = Choice.CUSTOM if number else Choice.ASSIGNED
+    # A number of the stock is sold as the shop shows it; digits that somebody names have a price of their own where
+    # the operator sells by chosen digits.
+    choice = Choice.CUSTOM if number and number_id is None else Choice.ASSIGNED
     priced_as = sold_as(tier, sold.tiers)
     cell = Cell(operator_id, digits, priced_as, choice if choice in sold.choices else Choice.ASSIGNED, audience)
     offer = prices(at=at, operator_id=operator_id, audience=audience).get(cell, NO_OFFER)

@@ -40,7 +40,7 @@ nav.add(
     icon="clipboard-list",
     permission=Permission.VIEW_LINES,
     section="customer",
-    order=42,
+    order=44,
 )
 
 

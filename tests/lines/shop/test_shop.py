@@ -11,7 +11,6 @@ from sms.lines.formats.rules.sheet import Known
 from sms.lines.formats.rules.tiers import Audience, Choice, Tier
 from sms.lines.rules import UnusableLine
 from sms.lines.shop.queries import Wanted, goods_page
-from sms.lines.shop.rules import orders
 from sms.lines.shop.rules.search import Pattern, read_pattern
 from sms.lines.shop.rules.traffic import DELAY_SECONDS, delay_percentile
 from sms.lines.stock import operations as stock
@@ -158,16 +157,6 @@ def test_a_customer_finds_a_number_in_the_shop(app: Flask, operator_id: int) -> 
 
 
 # What the next rooms stand on
-
-
-def test_an_order_goes_only_forward_and_ends() -> None:
-    assert set(orders.ORDER_MOVES) == set(orders.OrderState)
-    assert {state for state in orders.OrderState if state not in orders.OPEN} == {
-        *("active", "rejected", "expired", "cancelled")
-    }
-    assert orders.HELD < orders.OPEN
-    reached = set(orders.BEGINNINGS).union(*orders.ORDER_MOVES.values())
-    assert reached == set(orders.OrderState)
 
 
 def test_percentiles_of_hours_are_read_from_their_steps() -> None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from sqlalchemy.exc import IntegrityError
+
 from sms.accounts.operations import record
 from sms.core.calendar import day_of
 from sms.core.db import execute, scalar
@@ -32,6 +34,8 @@ from sms.lines.orders.rules import (
 )
 from sms.lines.rules import LineKind, UnusableLine
 from sms.operators.operations import PANEL, Actor
+
+_ORDERED = N_("This number is ordered or in the stock already.")
 
 
 def _locked(order_id: int, account_id: int | None = None) -> OrderView:
@@ -115,12 +119,15 @@ def purchase(
     if missing and not is_without_documents:
         raise Refusal(N_("Not all documents are there and accepted yet. Ask for them, or buy without them knowingly."))
     given = _given_number(order, number)
-    execute(
-        "UPDATE lines_order SET cost_mrial = :cost, number = :number WHERE id = :id",
-        id=order_id,
-        cost=cost_mrial,
-        number=given,
-    )
+    try:
+        execute(
+            "UPDATE lines_order SET cost_mrial = :cost, number = :number WHERE id = :id",
+            id=order_id,
+            cost=cost_mrial,
+            number=given,
+        )
+    except IntegrityError:  # somebody orders these digits at this very moment
+        raise UnusableLine("number", _ORDERED) from None
     details = {"number": given, "without_documents": missing or None}
     _move(
         replace(order, number=given), OrderState.PURCHASED, by=by, at=at, reason=" ".join(note.split()), details=details
@@ -149,7 +156,7 @@ def _given_number(order: OrderView, number: str) -> str:
         id=order.id,
     )
     if is_ordered or queries.item_of_number(given, order.digits) is not None:
-        raise UnusableLine("number", N_("This number is ordered or in the stock already."))
+        raise UnusableLine("number", _ORDERED)
     numbers.check_unused([given], number=given)
     return given
 
