@@ -66,6 +66,8 @@ AUDITED: dict[str, str] = ACTION_LABELS | {
     "document.approved": N_("Document accepted"),
     "document.rejected": N_("Document turned down"),
     "document.removed": N_("Document removed"),
+    "document.needed": N_("Document asked for in orders"),
+    "document.not_needed": N_("Document asked for no longer"),
     "document.opened": N_("Document opened"),
     "document.code_opened": N_("National code opened"),
     "tariff.added": N_("Tariff added"),

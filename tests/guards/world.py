@@ -134,6 +134,7 @@ def make_world(app: Flask) -> World:
                   (SELECT max(id) FROM lines_import WHERE kind = 'prices') AS import_id,
                   (SELECT max(id) FROM lines_import WHERE kind = 'numbers') AS list_id,
                   (SELECT max(id) FROM lines_number) AS number_id,
+                  (SELECT max(id) FROM lines_needed_document) AS needed_id,
                   (SELECT max(id) FROM ledger_transfer) AS transfer_id""",
         id=campaign_id,
     )

@@ -15,10 +15,11 @@ from sms.core.web.guards import require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.lines.documents import operations, queries
-from sms.lines.documents.forms import TurnDownForm
-from sms.lines.documents.rules import DOCUMENT_LABELS, STATE_LABELS
+from sms.lines.documents.forms import NeedForm, TurnDownForm
+from sms.lines.documents.rules import DOCUMENT_LABELS, HOLDER_LABELS, STATE_LABELS, DocumentKind, Holder
 from sms.lines.documents.views import file_answer
 from sms.operators.operations import Actor
+from sms.operators.queries import operators
 
 bp = Blueprint("documents_admin", __name__, url_prefix="/admin")
 _ON_A_PAGE = 50
@@ -103,6 +104,47 @@ def turn_down(document_id: int) -> ResponseReturnValue:
         return _page(document_id, form)
     flash(_("The document was turned down; the customer reads why."), "success")
     return redirect_to(url_for(".documents"))
+
+
+@bp.route("/documents/needed", methods=["GET", "POST"])
+@require(Permission.MANAGE_LINES)
+def needed() -> ResponseReturnValue:
+    """Which papers an order needs, by operator and holder."""
+    form = NeedForm()
+    form.offer(operators())
+    if form.validate_on_submit():
+        try:
+            with transaction():
+                operations.need(
+                    operator_id=form.operator_id.data or None,
+                    holder=Holder(form.holder.data),
+                    kind=DocumentKind(form.kind.data),
+                    by=_actor(),
+                    at=clock.now(),
+                )
+        except SmsError as error:
+            refuse(form, error, form.kind)
+        else:
+            flash(_("Saved."), "success")
+            return redirect_to(url_for(".needed"))
+    return render_page(
+        "lines/admin_needed.html",
+        form=form,
+        needed=queries.all_needed(),
+        kinds=DOCUMENT_LABELS,
+        holders=HOLDER_LABELS,
+        status=422 if form.errors else 200,
+    )
+
+
+@bp.post("/documents/needed/<int:needed_id>/remove")
+@require(Permission.MANAGE_LINES)
+def need_no_more(needed_id: int) -> ResponseReturnValue:
+    """Ask for it no longer."""
+    with transaction():
+        operations.need_no_more(needed_id=needed_id, by=_actor(), at=clock.now())
+    flash(_("Saved."), "success")
+    return redirect_to(url_for(".needed"))
 
 
 def _page(document_id: int, form: TurnDownForm, *, code: str = "") -> Response:

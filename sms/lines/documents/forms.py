@@ -1,6 +1,6 @@
 """Forms of documents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask_wtf.file import FileField
@@ -10,9 +10,9 @@ from wtforms.validators import Optional, ValidationError
 
 from sms.core.text import N_
 from sms.core.web.forms import DayField, Filled, Form
-from sms.core.web.i18n import _
+from sms.core.web.i18n import _, language
 from sms.lines.documents.operations import NewDocument
-from sms.lines.documents.rules import DOCUMENT_LABELS, DocumentKind
+from sms.lines.documents.rules import DOCUMENT_LABELS, HOLDER_LABELS, DocumentKind
 
 
 def choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
@@ -57,6 +57,21 @@ class UploadForm(Form):
             valid_until=self.valid_until.data,
             order_id=int(order) if order.isascii() and order.isdecimal() else None,
         )
+
+
+class NeedForm(Form):
+    """One more paper that is asked for."""
+
+    operator_id = SelectField(N_("Operator"), coerce=int)
+    holder = SelectField(N_("In whose name"), choices=choices(HOLDER_LABELS))
+    kind = SelectField(N_("Which document"), choices=choices(DOCUMENT_LABELS))
+
+    def offer(self, operators: Sequence[Any]) -> None:
+        """Offer all operators together, and each."""
+        self.operator_id.choices = [SelectChoice(0, N_("All operators"))] + [
+            SelectChoice(each.id, f"{each.code} · {each.name_fa if language() == 'fa' else each.name_en}")
+            for each in operators
+        ]
 
 
 class TurnDownForm(Form):

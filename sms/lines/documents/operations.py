@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from sms.accounts.operations import record
 from sms.core import uploads
-from sms.core.db import after_commit, execute, scalar
+from sms.core.db import after_commit, execute, row, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.seal import seal, unseal
 from sms.core.text import N_
@@ -22,6 +22,7 @@ from sms.lines.documents.rules import (
     NEEDS_CODE,
     DocumentKind,
     DocumentState,
+    Holder,
     check_reason,
     masked,
     media_type,
@@ -167,6 +168,40 @@ def _review(document_id: int, state: DocumentState, reason: str, *, by: Actor, a
         raise Refusal(N_("This document was reviewed already."))
     details = {"kind": found.kind, "reason": reason}
     _audit(f"document.{state}", document_id, details, account_id=found.account_id, by=by, at=at)
+
+
+# What is needed
+
+
+def need(*, operator_id: int | None, holder: Holder, kind: DocumentKind, by: Actor, at: datetime) -> None:
+    """Ask a holder for one more paper, at one operator or (None) at all that have no rows of their own. Raises Refusal
+    when it is asked for already."""
+    made = scalar(
+        "INSERT INTO lines_needed_document (operator_id, holder, kind) VALUES (:operator_id, :holder, :kind)"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        operator_id=operator_id,
+        holder=str(holder),
+        kind=str(kind),
+    )
+    if made is None:
+        raise Refusal(N_("This document is asked for already."))
+    _audit_need("document.needed", operator_id, {"holder": str(holder), "kind": str(kind)}, by=by, at=at)
+
+
+def need_no_more(*, needed_id: int, by: Actor, at: datetime) -> None:
+    """Ask for a paper no longer; raises NotFound."""
+    found = row("DELETE FROM lines_needed_document WHERE id = :id RETURNING operator_id, holder, kind", id=needed_id)
+    if found is None:
+        raise NotFound(queries.NO_SUCH_DOCUMENT)
+    details = {"holder": found.holder, "kind": found.kind}
+    _audit_need("document.not_needed", found.operator_id, details, by=by, at=at)
+
+
+def _audit_need(
+    action: str, operator_id: int | None, details: Mapping[str, object], *, by: Actor, at: datetime
+) -> None:
+    subject = f"operator:{operator_id}" if operator_id else ""
+    record(actor_id=by.id, account_id=None, action=action, subject=subject, details=details, at=at, address=by.address)
 
 
 # What is opened

@@ -3,6 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row
 
 from sms.core.db import row, rows, scalar
 from sms.core.errors import NotFound
@@ -116,6 +119,15 @@ SELECT kind FROM lines_needed_document n WHERE holder = :holder AND operator_id 
 def needed(*, operator_id: int, holder: Holder) -> tuple[DocumentKind, ...]:
     """Which papers an operator asks of a holder: its own rows, or those of all operators."""
     return kinds_of([found.kind for found in rows(_NEEDED, operator_id=operator_id, holder=str(holder))])
+
+
+def all_needed() -> Sequence[Row[Any]]:
+    """Every row of what is needed: id, operator (code and names, None for all operators), holder, kind."""
+    return rows(
+        """SELECT n.id, o.code, o.name_fa, o.name_en, n.holder, n.kind
+           FROM lines_needed_document n LEFT JOIN operators_operator o ON o.id = n.operator_id
+           ORDER BY o.code NULLS FIRST, n.holder, n.id"""
+    )
 
 
 @dataclass(frozen=True, slots=True)

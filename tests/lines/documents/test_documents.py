@@ -169,6 +169,21 @@ def test_a_document_counts_when_it_is_accepted_and_as_long_as_it_is_valid(accoun
     assert good() == {DocumentKind.NATIONAL_CARD}
 
 
+def test_staff_say_what_is_needed(app: Flask) -> None:
+    operator_id, _ = make_gateway()
+    staff, page = make_staff(app), "/admin/documents/needed"
+    wanted = {"operator_id": str(operator_id), "holder": "company", "kind": "licence"}
+    assert staff.post(page, wanted, from_page=page).status_code == 303
+    assert staff.post(page, wanted, from_page=page).status_code == 422  # it is there already
+    assert queries.needed(operator_id=operator_id, holder=Holder.COMPANY) == (DocumentKind.LICENCE,)
+    needed_id = scalar("SELECT max(id) FROM lines_needed_document")
+    assert staff.post(f"{page}/{needed_id}/remove", from_page=page).status_code == 303
+    assert DocumentKind.GAZETTE in queries.needed(operator_id=operator_id, holder=Holder.COMPANY)
+    assert {"document.needed", "document.not_needed"} <= {
+        each.action for each in rows("SELECT action FROM accounts_audit")
+    }
+
+
 # Pages
 
 
