@@ -32,6 +32,8 @@ from sms.lines.orders import cli as line_orders_cli
 from sms.lines.orders import views as line_orders_views
 from sms.lines.renewals import views as renewals_views
 from sms.lines.shop import views as lines_shop_views
+from sms.lines.public import admin as public_admin
+from sms.lines.public import cli as public_cli
 from sms.lines.stock import admin as lines_stock_admin
 from sms.lines.stock import cli as lines_stock_cli
 from sms.operators import admin as operators_admin
@@ -41,12 +43,15 @@ from sms.outbox import admin as outbox_admin
 from sms.outbox import cli as outbox_cli
 from sms.outbox import webhooks as outbox_webhooks
 from sms.outbox.views import control as outbox_views
+from sms.outbox.comparison import cli as comparison_cli
+from sms.outbox.comparison import views as comparison_views
 
 WEB_PARTS = (limits, assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
 BLUEPRINTS = (
     dashboard_views.bp,
     outbox_views.bp,
     outbox_webhooks.bp,
+    comparison_views.bp,
     lines_views.bp,
     lines_shop_views.bp,
     line_orders_views.bp,
@@ -65,6 +70,7 @@ BLUEPRINTS = (
     lines_stock_admin.bp,
     line_orders_admin.bp,
     documents_admin.bp,
+    public_admin.bp,
     billing_admin.bp,
     ledger_admin.bp,
     accounts_admin.bp,
@@ -77,8 +83,10 @@ COMMANDS = (
     *lines_formats_cli.COMMANDS,
     *lines_stock_cli.COMMANDS,
     *line_orders_cli.COMMANDS,
+    *public_cli.COMMANDS,
     *billing_cli.COMMANDS,
     *outbox_cli.COMMANDS,
+    *comparison_cli.COMMANDS,
     *dashboard_cli.COMMANDS,
 )
 

@@ -13,6 +13,7 @@ TIMETABLE: tuple[tuple[Job, int], ...] = (
     (Job.END_SESSIONS, 600),
     (Job.TIDY_DRAFTS, 300),
     (Job.END_RESERVATIONS, 60),
+    (Job.COUNT_HOURS, 15),
 )
 
 # A slot is claimed in the database: two timetables side by side ring once.

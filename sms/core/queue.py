@@ -39,6 +39,7 @@ class Job(StrEnum):
     KEEP_RENEWALS = "jobs.orders.keep_renewals"
     END_SESSIONS = "jobs.accounts.end_sessions"
     END_RESERVATIONS = "jobs.lines.end_reservations"
+    COUNT_HOURS = "jobs.traffic.count_hours"
 
 
 GENERAL_QUEUE = "general"

@@ -14,8 +14,10 @@ from sms.core.text import N_
 from sms.dashboard.rules import (
     ADMIN,
     CUSTOMER,
+    FREE_MESSAGES,
     OPERATORS,
     OPTED_OUT,
+    OWN_PHONES,
     POLLING_PLAN_SECONDS,
     REPORT_HORIZON_SECONDS,
     RESELLER,
@@ -32,6 +34,8 @@ from sms.lines.formats.rules.sample import DISCOUNT_PERCENT, FORMATS, STEP_RIAL,
 from sms.lines.formats.rules.sheet import Known
 from sms.lines.formats.rules.tiers import Audience
 from sms.lines.operations import LineSettings
+from sms.lines.public import operations as public
+from sms.lines.public.rules import NewPolicy, Policy
 from sms.lines.rules import LineKind
 from sms.lines.stock import operations as stock
 from sms.lines.stock.rules import read_item
@@ -58,10 +62,18 @@ def make_sample(*, mode: str, simulator: Simulator, seal_key: str, at: datetime)
     contacts.opt_out(
         account_id=account_ids[CUSTOMER.username], recipients=OPTED_OUT, line_id=None, reason="نمونه", at=at
     )
+    _open_public_lines(account_ids[CUSTOMER.username], at=at)
     for sample in _offered(simulator):
         _make_operator(sample, account_ids, simulator=simulator, seal_key=seal_key, at=at)
     _fill_shop(at=at)
     return True
+
+
+def _open_public_lines(customer_id: int, *, at: datetime) -> None:
+    """A new installation lets public lines be tried only; here everything is to be tried, also on them. The customer's
+    phones are simulated like everything else, and vouched for."""
+    public.add_policy(NewPolicy(Policy.ALLOWED, None, FREE_MESSAGES, at, "نمونه"), by=PANEL, at=at)
+    public.add_verified(account_id=customer_id, recipients=OWN_PHONES, at=at)
 
 
 def _offered(simulator: Simulator) -> list[SampleOperator]:

@@ -32,6 +32,8 @@ RESELLER = SamplePerson(
 CUSTOMER = SamplePerson(
     "customer", AccountKind.CUSTOMER, "فروشگاه نمونه", "مشتری نمونه", 989121000003, 5_000_000_000 * MRIAL_PER_RIAL
 )
+FREE_MESSAGES = 40  # a customer's, on the public lines of each operator
+OWN_PHONES = (CUSTOMER.mobile, 989351000003)  # the customer's, to compare lines with
 OPTED_OUT = (989199999901, 989199999902, 989199999903)  # of the customer
 
 

@@ -29,7 +29,8 @@ _ON_A_PAGE = 50
 nav.add(N_("All lines"), endpoint="lines_admin.lines", icon="hash", permission=PERMISSION, section="admin", order=30)
 
 
-def _actor() -> Actor:
+def actor() -> Actor:
+    """Who of the staff does it, and from where."""
     return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
@@ -74,7 +75,7 @@ def add_line() -> ResponseReturnValue:
                     kind=form.chosen_kind,
                     account_id=_account_called(form.account.data),
                     settings=form.settings,
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableLine as error:
@@ -96,7 +97,7 @@ def line(line_id: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             with transaction():
-                operations.change_line(line_id=line_id, settings=form.settings, by=_actor(), at=clock.now())
+                operations.change_line(line_id=line_id, settings=form.settings, by=actor(), at=clock.now())
         except UnusableLine as error:
             _refuse(form, error, error.field)
         else:
@@ -115,7 +116,7 @@ def assign_line(line_id: int) -> ResponseReturnValue:
         try:
             with transaction():
                 account_id = user_by_name(form.account.data.strip()).account_id
-                operations.assign_line(line_id=line_id, account_id=account_id, by=_actor(), at=clock.now())
+                operations.assign_line(line_id=line_id, account_id=account_id, by=actor(), at=clock.now())
         except SmsError as error:
             _refuse(form, error, "account")
         else:
@@ -129,7 +130,7 @@ def assign_line(line_id: int) -> ResponseReturnValue:
 def take_back(line_id: int) -> ResponseReturnValue:
     """Take it from its account."""
     with transaction():
-        operations.take_back(line_id=line_id, by=_actor(), at=clock.now())
+        operations.take_back(line_id=line_id, by=actor(), at=clock.now())
     flash(_("The line is free again."), "success")
     return redirect_to(url_for(".line", line_id=line_id))
 

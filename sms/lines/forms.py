@@ -26,12 +26,6 @@ def _choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
     return [SelectChoice(value if isinstance(value, int) else str(value), label) for value, label in labels.items()]
 
 
-class NameForm(Form):
-    """The name an owner gives a line."""
-
-    alias = StringField(N_("Name of the line"))
-
-
 class OwnerForm(Form):
     """The account a line is handed to."""
 

@@ -94,20 +94,6 @@ def change_line(*, line_id: int, settings: LineSettings, by: Actor, at: datetime
         _audit("line.changed", line_id, changes, account_id=before.account_id, by=by, at=at)
 
 
-def name_line(*, line_id: int, account_id: int, alias: str, by: Actor, at: datetime) -> None:
-    """Give one's own line a name; raises NotFound for any other line."""
-    before = queries.account_line(account_id, line_id)
-    trimmed = check_alias(alias)
-    if before.alias != trimmed:
-        execute(
-            "UPDATE lines_line SET alias = :alias WHERE id = :id AND account_id = :account_id",
-            alias=trimmed,
-            id=line_id,
-            account_id=account_id,
-        )
-        _audit("line.changed", line_id, {"alias": trimmed}, account_id=account_id, by=by, at=at)
-
-
 def assign_line(*, line_id: int, account_id: int, by: Actor, at: datetime) -> None:
     """Hand a free dedicated line to an account; its name starts anew. Raises NotFound or Refusal."""
     before = _locked(line_id)
@@ -124,15 +110,18 @@ def assign_line(*, line_id: int, account_id: int, by: Actor, at: datetime) -> No
 
 
 def take_back(*, line_id: int, by: Actor, at: datetime) -> None:
-    """Take a dedicated line from its account; it is free again and nameless. Raises NotFound or Refusal."""
+    """Take a dedicated line from its account and from those it was shared with; it is free again and nameless. Raises
+    NotFound or Refusal."""
     before = _locked(line_id)
     if before.account_id is None:
         raise Refusal(N_("This line belongs to nobody."))
     execute(  # what was paid for it and until when were its owner's
-        "UPDATE lines_line SET account_id = NULL, alias = '', bought_at = NULL, bought_mrial = NULL, expires_at = NULL,"
-        " suspended_at = NULL WHERE id = :id",
+        "UPDATE lines_line SET account_id = NULL, alias = '', colour = '', bought_at = NULL, bought_mrial = NULL,"
+        " expires_at = NULL, suspended_at = NULL WHERE id = :id",
         id=line_id,
     )
+    execute("DELETE FROM lines_share WHERE line_id = :id", id=line_id)
+    execute("DELETE FROM lines_plan WHERE line_id = :id", id=line_id)
     _audit("line.taken_back", line_id, {"number": before.number}, account_id=before.account_id, by=by, at=at)
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import Row
 from sms.core.db import row, rows
 from sms.core.errors import NotFound
 from sms.core.text import N_
-from sms.lines.rules import ServiceClass, Window, check_window
+from sms.lines.public.rules import PublicLineRefused, Standing, paid_refusal
+from sms.lines.rules import LineKind, ServiceClass, Window, check_window
 from sms.operators.queries import batch_size_of
 
 NO_SUCH_LINE = N_("There is no such line.")
@@ -19,7 +20,7 @@ NO_SUCH_LINE = N_("There is no such line.")
 @dataclass(frozen=True, slots=True)
 class UsableLine:
     """A line an account may send from now; `batch_size` is how many recipients its gateway takes at once, and no more
-    than the line may send in a second."""
+    than the line may send in a second. Of a public line `policy` says what it may be used for."""
 
     id: int
     number: str
@@ -37,11 +38,27 @@ class UsableLine:
     opens_at: time | None
     closes_at: time | None
     per_second: int | None
+    policy: str = ""
+    policy_at: datetime | None = None
+    free_messages: int = 0
+    used_count: int = 0
 
     @property
     def window(self) -> Window | None:
         """Its hours; None when it is always open."""
         return check_window(self.opens_at, self.closes_at)
+
+    @property
+    def standing(self) -> Standing | None:
+        """What holds on a public line, with the free messages that are left; None of a dedicated one."""
+        if self.kind != LineKind.PUBLIC:
+            return None
+        return Standing(self.operator_code, self.policy, self.policy_at, self.free_messages, self.used_count)
+
+    @property
+    def paid_refusal(self) -> PublicLineRefused | None:
+        """Why what is paid for cannot go over it; None when it can."""
+        return paid_refusal(self.standing) if self.standing is not None else None
 
     def is_held(self, at: datetime, *, is_single: bool) -> bool:
         """Whether a send would wait at a moment because the line is closed; a single text of a service line never
@@ -51,31 +68,38 @@ class UsableLine:
         return not self.window.is_open(at)
 
 
-# Own lines first, then the public ones.
+# Own lines first, those of a parent account that are shared with it among them, then the public ones.
 _USABLE = """
 SELECT l.id, l.number, o.id AS operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa,
-       o.name_en AS operator_name_en, o.colour, l.gateway_id, g.batch_size, g.adapter, l.joined_units, l.kind, l.alias,
-       l.service_class, l.opens_at, l.closes_at, l.per_second
+       o.name_en AS operator_name_en, l.gateway_id, g.batch_size, g.adapter, l.joined_units, l.kind,
+       coalesce(s.alias, l.alias) AS alias, coalesce(nullif(coalesce(s.colour, l.colour), ''), o.colour) AS colour,
+       l.service_class, l.opens_at, l.closes_at, l.per_second, coalesce(p.policy, '') AS policy,
+       p.valid_from AS policy_at, coalesce(p.free_messages, 0) AS free_messages, coalesce(t.used_count, 0) AS used_count
 FROM lines_line l JOIN operators_operator o ON o.id = l.operator_id JOIN operators_gateway g ON g.id = l.gateway_id
-WHERE l.is_active AND l.suspended_at IS NULL AND (l.account_id = :account_id OR l.kind = 'public')
+LEFT JOIN lines_share s ON s.line_id = l.id AND s.account_id = :account_id
+LEFT JOIN lines_public_policies(coalesce(CAST(:at AS timestamptz), now())) p
+    ON l.kind = 'public' AND p.operator_id = l.operator_id
+LEFT JOIN lines_trial t ON l.kind = 'public' AND t.operator_id = l.operator_id AND t.account_id = :account_id
+WHERE l.is_active AND l.suspended_at IS NULL AND (l.account_id = :account_id OR l.kind = 'public' OR s.line_id IS NOT NULL)
 """
 
 
-def usable_lines(account_id: int) -> list[UsableLine]:
-    """The lines an account may send from: its own dedicated ones first, then the public ones, each by number."""
-    found = rows(_USABLE + "ORDER BY l.kind = 'public', o.code, l.number", account_id=account_id)
+def usable_lines(account_id: int, *, at: datetime | None = None) -> list[UsableLine]:
+    """The lines an account may send from: its own dedicated ones and those shared with it first, then the public ones,
+    each by number. Public lines are among them whatever their policy is `at` this moment (None: the database's)."""
+    found = rows(_USABLE + "ORDER BY l.kind = 'public', o.code, l.number", account_id=account_id, at=at)
     return [_usable(line) for line in found]
 
 
-def usable_line(account_id: int, line_id: int) -> UsableLine | None:
+def usable_line(account_id: int, line_id: int, *, at: datetime | None = None) -> UsableLine | None:
     """One of them; None when it is switched off, not there or somebody else's."""
-    found = row(_USABLE + "AND l.id = :line_id", account_id=account_id, line_id=line_id)
+    found = row(_USABLE + "AND l.id = :line_id", account_id=account_id, line_id=line_id, at=at)
     return _usable(found) if found else None
 
 
-def usable_line_by_number(account_id: int, number: str) -> UsableLine | None:
+def usable_line_by_number(account_id: int, number: str, *, at: datetime | None = None) -> UsableLine | None:
     """One of them by its digits; None when it is switched off, not there or somebody else's."""
-    found = row(_USABLE + "AND l.number = :number", account_id=account_id, number=number)
+    found = row(_USABLE + "AND l.number = :number", account_id=account_id, number=number, at=at)
     return _usable(found) if found else None
 
 

@@ -49,6 +49,7 @@ class Campaign(Model):
     escrow_wallet_id: Mapped[int] = mapped_column(ForeignKey("ledger_wallet.id"))
     title: Mapped[str]
     body: Mapped[str]
+    is_free: Mapped[bool]
     is_unicode: Mapped[bool]
     parts: Mapped[int] = mapped_column(SmallInteger)
     state: Mapped[str]

@@ -22,12 +22,12 @@ FILE_NAMES = {
 }
 OWN_NAMES = {
     "operators": {"contract", "registry", "protocols", "adapters", "health", "push"},
-    "lines": {"formats", "stock", "shop", "orders", "documents", "renewals"},
-    "outbox": {"intake"},  # reading recipients is a room of its own with the same file names
+    "lines": {"formats", "stock", "shop", "orders", "documents", "renewals", "public", "own", "traffic"},
+    "outbox": {"intake", "comparison"},  # reading recipients is a room of its own with the same file names
 }
 ROOMS = (  # inside a capability, with the same file names
-    *("intake", "health", "push"),
-    *("formats", "stock", "shop", "orders", "documents", "renewals"),
+    *("intake", "comparison", "health", "push"),
+    *("formats", "stock", "shop", "orders", "documents", "renewals", "public", "own", "traffic"),
 )
 NEVER = {"utils", "util", "helpers", "helper", "services", "service", "common", "managers", "manager", "misc", "tools"}
 

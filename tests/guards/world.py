@@ -126,6 +126,18 @@ def make_world(app: Flask) -> World:
             line=shop.line_id,
         )
     _price(shop.operator_id, int(admin))
+        comparison_id = scalar(
+            "INSERT INTO outbox_comparison (account_id, user_id, body, begun_at)"
+            " VALUES (:account, :user, 'hello', now()) RETURNING id",
+            account=shop.account_id,
+            user=shop.user_id,
+        )
+        execute(
+            "INSERT INTO outbox_comparison_line (comparison_id, line_id, campaign_id) VALUES (:id, :line, :campaign)",
+            id=comparison_id,
+            line=shop.line_id,
+            campaign=campaign_id,
+        )
     found = row(
         """SELECT (SELECT min(id) FROM outbox_message WHERE campaign_id = :id) AS message_id,
                   (SELECT max(id) FROM billing_tariff) AS tariff_id,
@@ -151,6 +163,7 @@ def make_world(app: Flask) -> World:
         "draft_id": draft_id,
         "order_id": order_id,
         "document_id": document_id,
+        "comparison_id": comparison_id,
         "token": token,
         **found._mapping,
     }

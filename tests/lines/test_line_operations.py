@@ -10,6 +10,7 @@ from sms.core.db import execute, rows, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.lines import operations, queries
 from sms.lines.operations import LineSettings
+from sms.lines.own.operations import dress_line
 from sms.lines.queries import LineFilter
 from sms.lines.rules import LineKind, ServiceClass, UnusableLine
 from sms.operators.operations import PANEL, Actor
@@ -124,9 +125,9 @@ def test_a_customer_names_only_lines_of_its_own(place: tuple[int, int]) -> None:
     public = _add(place, "30009", kind=LineKind.PUBLIC)
     for account_id, wanted in ((other, line_id), (mine, public), (mine, 10**6)):
         with pytest.raises(NotFound), transaction():
-            operations.name_line(line_id=wanted, account_id=account_id, alias="x", by=PANEL, at=AT)
+            dress_line(line_id=wanted, account_id=account_id, alias="x", colour="", by=PANEL, at=AT)
     with transaction():
-        operations.name_line(line_id=line_id, account_id=mine, alias=" فروش ", by=Actor(id=user_id), at=AT)
+        dress_line(line_id=line_id, account_id=mine, alias=" فروش ", colour="", by=Actor(id=user_id), at=AT)
 
     assert queries.line(line_id).alias == "فروش"
     assert _audit()[-1] == ("line.changed", mine, {"alias": "فروش"})

@@ -90,7 +90,8 @@ def compose() -> ResponseReturnValue:
 
 def _offer(form: ComposeForm) -> list[UsableLine]:
     """Fill in the lines to choose from; a line says how long its parts are, for the counter beside the text."""
-    lines = usable_lines(visitor().account_id)
+    found = usable_lines(visitor().account_id, at=clock.now())
+    lines = [line for line in found if line.standing is None or not line.standing.is_forbidden]
     form.line_id.choices = [
         SelectChoice(line.id, line_name(line), render_kw={"data-joined": str(line.joined_units)}) for line in lines
     ]

@@ -21,6 +21,8 @@ from sms.core.text import N_
 from sms.ledger.operations import open_wallet, post
 from sms.ledger.queries import customer_wallet
 from sms.ledger.rules import InsufficientBalance, Posting, TransferKind, WalletKind, missing
+from sms.lines.public.operations import take_free
+from sms.lines.public.rules import Payment
 from sms.lines.queries import UsableLine, usable_line, usable_lines
 from sms.operators.queries import network_guess
 from sms.operators.rules import Outcome
@@ -29,6 +31,7 @@ from sms.outbox.intake.rules.packing import DUPLICATE, INVALID, VALID, unpack
 from sms.outbox.intake.rules.pricing import language_of, measured, sendable, total_mrial
 from sms.outbox.models import Draft
 from sms.outbox.operations.turns import first_turn
+from sms.outbox.queries.trials import judge
 from sms.outbox.rules import (
     AT_ONCE,
     MOST_PLAN_LINES,
@@ -65,6 +68,7 @@ class _Loading:
     guess: NetworkGuess
     opted_out: Set[str]
     terms: Terms
+    is_free: bool = False
     next_id: int = 0
     batch_ids: list[int] = field(default_factory=list)
     batches: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -101,10 +105,11 @@ def accept_draft(
     at: datetime,
     agreed_mrial: int | None = None,
     terms: Terms = AT_ONCE,
+    payment: Payment = Payment.TARIFF,
 ) -> int:
     """Hold the price and queue the messages of a ready draft; returns the campaign's id, the same one however often
-    asked. With `agreed_mrial` a send that has become dearer than that is refused. A scheduled one is held as any other
-    and queued when its moment has come.
+    asked. With `agreed_mrial` a dearer send is refused. A scheduled one is held as any other and queued when its moment
+    has come. On a public line it may be free, or refused by policy.
 
     Raises InsufficientBalance, Refusal or NotFound; then nothing is written.
     """
@@ -125,6 +130,7 @@ def accept_draft(
         raise NotFound(NO_SUCH_DRAFT)
     _refuse_unready(draft)
     loading = _prepared(draft, terms, at)
+    _settle_payment(draft, loading, payment, at)
     _refuse_out_of_hours(loading, sum(_counts(draft, loading).values()), at)
     _refuse_when_short(draft, loading, agreed_mrial)
     _load(loading, draft)
@@ -139,8 +145,6 @@ def accept_draft(
     execute("DELETE FROM outbox_draft_chunk WHERE draft_id = :id", id=draft_id)
     crash_point("accepting")
     after_commit(lambda: crash_point("accepted"))
-    if terms.scheduled_at is None:
-        ring(Job.DISPATCH, queue=sending_queue(loading.line.gateway_id), gateway_id=loading.line.gateway_id)
     return loading.campaign_id
 
 
@@ -154,7 +158,8 @@ def _refuse_unready(draft: Draft) -> None:
 def _prepared(draft: Draft, terms: Terms, at: datetime) -> _Loading:
     if terms.scheduled_at is not None:
         check_schedule(terms.scheduled_at, at=at)
-    line = usable_line(account_id=draft.account_id, line_id=draft.line_id) if draft.line_id else None
+    begins_at = terms.scheduled_at or at
+    line = usable_line(draft.account_id, draft.line_id, at=begins_at) if draft.line_id else None
     if line is None:
         raise Refusal(N_("Choose a line that you may send from."))
     text = measured(draft.body, joined_units=line.joined_units)
@@ -169,6 +174,20 @@ def _prepared(draft: Draft, terms: Terms, at: datetime) -> _Loading:
         opted_out=frozenset(map(str, opted_out.everywhere | opted_out.by_line.get(line.id, frozenset()))),
         terms=terms,
     )
+
+
+def _settle_payment(draft: Draft, loading: _Loading, payment: Payment, at: datetime) -> None:
+    """Refuse what the policy of a public line does not allow; what is free costs the customer nothing, and the house
+    what the operator takes for it."""
+    line, count = loading.line, sum(_counts(draft, loading).values())
+    verdict = judge(line, account_id=draft.account_id, draft_id=draft.id, count=count, payment=payment)
+    if verdict.refusal is not None:
+        raise verdict.refusal
+    if verdict.is_free:
+        if payment is not Payment.HOUSE:
+            take_free(account_id=draft.account_id, operator_id=line.operator_id, count=count, at=at)
+        loading.is_free = True
+        loading.prices = {network_id: Price(0, price.cost_mrial) for network_id, price in loading.prices.items()}
 
 
 def _prices(line: UsableLine, text: Measure, at: datetime) -> dict[int, Price]:
@@ -289,10 +308,10 @@ def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int,
     rows(
         """INSERT INTO outbox_campaign (id, account_id, user_id, key, body_hash, line_id, escrow_wallet_id, title, body,
                is_unicode, parts, state, priority, total_count, sendable_count, held_mrial, first_id, last_id, skipped,
-               accepted_at, scheduled_at, out_of_hours)
+               accepted_at, scheduled_at, out_of_hours, is_free)
            VALUES (:id, :account_id, :user_id, :key, :body_hash, :line_id, :wallet_id, :title, :body, :is_unicode,
                :parts, 'queued', :priority, :total, :sendable, :held, :first_id, :last_id, CAST(:skipped AS jsonb), :at,
-               :scheduled_at, :out_of_hours)
+               :scheduled_at, :out_of_hours, :is_free)
            RETURNING id""",
         id=loading.campaign_id,
         account_id=loading.account_id,
@@ -315,6 +334,7 @@ def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int,
         at=at,
         scheduled_at=loading.terms.scheduled_at,
         out_of_hours=str(loading.terms.out_of_hours),
+        is_free=loading.is_free,
     )
 
 
@@ -332,6 +352,8 @@ def _insert_batches(loading: _Loading) -> None:
             for place, (batch_id, first, last, size) in enumerate(loading.batches)
         ),
     )
+    if state is BatchState.QUEUED:
+        ring(Job.DISPATCH, queue=sending_queue(gateway_id), gateway_id=gateway_id)
 
 
 def _insert_plan(loading: _Loading) -> None:
@@ -342,7 +364,7 @@ def _insert_plan(loading: _Loading) -> None:
     if not plan:
         return
     held = loading.held_mrial
-    usable = {line.id for line in usable_lines(loading.account_id)}
+    usable = {line.id for line in usable_lines(loading.account_id) if line.paid_refusal is None}
     if any(each.line_id not in usable for each in plan):
         raise Refusal(N_("Choose lines that you may send from."))
     lines = [PlanLine(loading.line.id, held), *plan]

@@ -14,10 +14,22 @@ _USABLE = "gateway_id = :gateway_id AND is_active AND suspended_at IS NULL"
 _CLOCK = "(coalesce(CAST(:at AS timestamptz), now()) AT TIME ZONE 'Asia/Tehran')::time"
 _OPEN = f"""(opens_at IS NULL OR CASE WHEN opens_at < closes_at THEN {_CLOCK} >= opens_at AND {_CLOCK} < closes_at
     ELSE {_CLOCK} >= opens_at OR {_CLOCK} < closes_at END)"""
+# Whose line it still is: public as far as the policy allows (a trial is free, and only that goes while trials are all
+# that is allowed), the account's own, or one that its owner shares with it.
+_PUBLIC = """line_id IN (SELECT l.id FROM lines_line l
+    JOIN lines_public_policies(coalesce(CAST(:at AS timestamptz), now())) p ON p.operator_id = l.operator_id
+    WHERE l.gateway_id = :gateway_id AND l.kind = 'public' AND p.policy = """
+_MAY = f"""({_PUBLIC} 'allowed')
+    OR EXISTS (SELECT FROM lines_line l WHERE l.id = line_id AND l.account_id = outbox_batch.account_id)
+    OR EXISTS (SELECT FROM lines_share s WHERE s.line_id = outbox_batch.line_id
+               AND s.account_id = outbox_batch.account_id)
+    OR ({_PUBLIC} 'trial')
+        AND EXISTS (SELECT FROM outbox_campaign c WHERE c.id = outbox_batch.campaign_id AND c.is_free)))"""  # noqa: S608 - the words put in are our own
 _MAY_GO = f"""gateway_id = :gateway_id AND state = 'queued' AND not_before <= now()
       AND coalesce(CAST(:epoch AS bigint) = (SELECT max(number) FROM core_epoch), true)
       AND (line_id IN (SELECT id FROM lines_line WHERE {_USABLE} AND {_OPEN}) OR (priority < :bulk
            AND line_id IN (SELECT id FROM lines_line WHERE {_USABLE} AND service_class = 'service')))
+      AND {_MAY}
       AND campaign_id NOT IN (SELECT id FROM outbox_campaign WHERE paused_at IS NOT NULL)
       AND account_id NOT IN (SELECT id FROM accounts_account WHERE state <> 'active')"""  # noqa: S608 - our own words
 _FREE = "line_id NOT IN (SELECT id FROM lines_line WHERE gateway_id = :gateway_id AND per_second IS NOT NULL)"

@@ -348,8 +348,9 @@ def _finish_batches(shares: Sequence[_Share], *, at: datetime, poll_after_second
 
 
 def charge(charges: Sequence[Charge], *, at: datetime) -> None:
-    """Escrow → revenue, and of it our cost to the operator: one posting a batch."""
-    due = sorted((item for item in charges if item.price_mrial), key=lambda each: each.key)
+    """Escrow → revenue, and of it our cost to the operator: one posting a batch. The cost of what is free for the
+    customer is taken from our revenue."""
+    due = sorted((item for item in charges if item.price_mrial or item.cost_mrial), key=lambda each: each.key)
     wallets = recording_wallets({item.operator_code for item in due}, at=at)
     postings = [
         Posting(

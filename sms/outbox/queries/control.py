@@ -90,7 +90,9 @@ def way_on(waiting: Stranded, *, down: frozenset[int], at: datetime) -> PlanLine
     ):
         line = usable_line(waiting.account_id, planned.line_id)
         is_single = waiting.priority < Priority.BULK
-        if line is not None and line.gateway_id not in down and not line.is_held(at, is_single=is_single):
+        if line is None or line.paid_refusal is not None:
+            continue
+        if line.gateway_id not in down and not line.is_held(at, is_single=is_single):
             return PlanLine(planned.line_id, planned.cap_mrial)
     return None
 
@@ -306,6 +308,8 @@ class MessagePrices:
 
 def prices_over(line: UsableLine, body: str, *, at: datetime) -> MessagePrices:
     """What a message costs over a line now; raises Refusal when it cannot be sent there, or has no price."""
+    if line.paid_refusal is not None:
+        raise line.paid_refusal
     text = measured(body, joined_units=line.joined_units)
     language = language_of(text.encoding)
     listed = price_list(line_id=line.id, operator_id=line.operator_id, at=at)

@@ -13,11 +13,13 @@ from sms.core.parts import Encoding, measure, profile_of
 from sms.core.text import N_
 from sms.ledger.queries import customer_wallet
 from sms.ledger.rules import missing
+from sms.lines.public.rules import Payment
 from sms.lines.queries import UsableLine, usable_lines
 from sms.operators.queries import networks
 from sms.outbox.intake.queries import draft as draft_of
 from sms.outbox.intake.rules.pricing import language_of, measured, sendable, total_mrial
 from sms.outbox.models import Draft
+from sms.outbox.queries.trials import judge
 
 _STANDARD_UNITS = 67
 
@@ -46,6 +48,7 @@ class LinePreview:
     missing_mrial: int
     problem: SmsError | None
     is_chosen: bool
+    is_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def preview(*, account_id: int, draft_id: int, at: datetime) -> Preview:
     known = networks()
     lines = tuple(
         _over(line, draft, known, spendable_mrial=wallet.balance_mrial + wallet.credit_limit_mrial, at=at)
-        for line in usable_lines(account_id)
+        for line in usable_lines(account_id, at=at)
     )
     chosen = next((found for found in lines if found.is_chosen), None)
     text = measure(draft.body, profile_of(chosen.line.joined_units if chosen else _STANDARD_UNITS))
@@ -118,14 +121,16 @@ def _over(
     counts = sendable(draft.networks, draft.suppressed, line_id=line.id)
     count = sum(counts.values())
     prices: dict[int, int] = {}
-    parts, total, problem = 0, None, None
+    parts, total, problem, is_free = 0, None, None, False
     try:
         text = measured(draft.body, joined_units=line.joined_units)
         parts = text.parts
         language = language_of(text.encoding)
         listed = price_list(line_id=line.id, operator_id=line.operator_id, at=at)
         prices = {network: price.price_mrial for (network, spoken), price in listed.items() if spoken == language}
-        total = total_mrial(counts, prices, parts=parts)
+        verdict = judge(line, account_id=draft.account_id, draft_id=draft.id, count=count, payment=Payment.TARIFF)
+        problem, is_free = verdict.refusal, verdict.is_free
+        total = 0 if is_free else total_mrial(counts, prices, parts=parts)
         if not count:
             problem = Refusal(N_("Nobody is left to send to: every recipient is invalid, repeated or opted out."))
     except Refusal as refusal:
@@ -140,6 +145,7 @@ def _over(
         missing_mrial=missing(balance_mrial=spendable_mrial, credit_limit_mrial=0, amount_mrial=total or 0),
         problem=problem,
         is_chosen=line.id == draft.line_id,
+        is_free=is_free,
     )
 
 
