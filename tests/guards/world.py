@@ -125,7 +125,6 @@ def make_world(app: Flask) -> World:
             user=shop.user_id,
             line=shop.line_id,
         )
-    _price(shop.operator_id, int(admin))
         comparison_id = scalar(
             "INSERT INTO outbox_comparison (account_id, user_id, body, begun_at)"
             " VALUES (:account, :user, 'hello', now()) RETURNING id",
@@ -138,6 +137,7 @@ def make_world(app: Flask) -> World:
             line=shop.line_id,
             campaign=campaign_id,
         )
+    _price(shop.operator_id, int(admin))
     found = row(
         """SELECT (SELECT min(id) FROM outbox_message WHERE campaign_id = :id) AS message_id,
                   (SELECT max(id) FROM billing_tariff) AS tariff_id,
