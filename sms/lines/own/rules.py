@@ -41,7 +41,10 @@ class PlanStep:
 
 def check_plan(steps: Sequence[PlanStep]) -> list[PlanStep]:
     """The plan without repeated lines; raises Refusal."""
-    once = list({step.line_id: step for step in reversed(steps)}.values())[::-1]
+    by_line: dict[int, PlanStep] = {}
+    for step in steps:
+        by_line.setdefault(step.line_id, step)
+    once = list(by_line.values())
     if len(once) > MOST_PLAN_LINES:
         raise Refusal(N_("A plan has at most %(most)s lines."), most=MOST_PLAN_LINES)
     for step in once:

@@ -26,7 +26,7 @@ class PolicyForm(Form):
         default=_USUAL_FREE,
         description=N_("For each customer and operator, once; to the customer's own verified numbers."),
     )
-    valid_from = DayField(N_("From"), description=N_("The first day it holds; empty: from now on."))
+    valid_from = DayField(N_("Holds from"), description=N_("The first day it holds; empty: from now on."))
     note = StringField(N_("Note"), description=N_("Why, such as the number of the regulator's letter."))
 
     def offer(self, operators: Sequence[Any]) -> None:

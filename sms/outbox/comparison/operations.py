@@ -96,8 +96,8 @@ def _try(
 
 
 def _jsonable(value: object) -> str:
-    """A moment in a refusal, as its day."""
-    return value.date().isoformat() if isinstance(value, datetime) else str(value)
+    """A moment in a refusal, as text that can be read back."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 # Codes

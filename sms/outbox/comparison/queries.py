@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sms.accounts.queries import account
 from sms.billing.queries import price_list, refund_rules
 from sms.billing.rules import Refund, refund_of
 from sms.core.db import row, rows
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
+from sms.lines.formats.queries import audience_of, prices, sellers
 from sms.lines.public.queries import numbers, verified
 from sms.lines.queries import UsableLine, usable_lines
 from sms.lines.rules import LineKind, Window, check_window
@@ -52,16 +52,6 @@ LEFT JOIN LATERAL (
     WHERE m.id BETWEEN c.first_id AND c.last_id AND m.campaign_id = c.id AND m.batch_id IS NOT NULL
 ) m ON true
 WHERE cl.comparison_id = :id ORDER BY o.code, l.number
-"""
-
-# Of each cell of the price grid the last row that has begun; of those the least amount.
-_CHEAPEST = """
-WITH cells AS (
-    SELECT DISTINCT ON (operator_id, digits, tier, choice) operator_id, terms, amount_mrial FROM lines_price
-    WHERE audience = :audience AND valid_from <= :at
-    ORDER BY operator_id, digits, tier, choice, valid_from DESC, id DESC
-)
-SELECT operator_id, min(amount_mrial) AS least_mrial FROM cells WHERE terms = 'price' GROUP BY operator_id
 """
 
 
@@ -201,10 +191,12 @@ def _part_price(line: Row[Any], network_id: int, language: str, at: datetime) ->
 def line_prices(account_id: int, *, at: datetime) -> dict[int, int]:
     """What a line of each operator costs an account at least, by the operator's id; those without a listed price are
     left out."""
-    own = row("SELECT audience FROM lines_account WHERE account_id = :id", id=account_id)
-    kind = account(account_id).kind
-    audience = own.audience if own is not None else "reseller" if kind == "reseller" else "customer"
-    return {found.operator_id: int(found.least_mrial) for found in rows(_CHEAPEST, audience=audience, at=at)}
+    on_sale = {seller.id: {each.digits for each in seller.on_sale} for seller in sellers(at)}
+    least: dict[int, int] = {}
+    for cell, offer in prices(at=at, audience=audience_of(account_id)).items():
+        if offer.amount_mrial is not None and cell.digits in on_sale.get(cell.operator_id, ()):
+            least[cell.operator_id] = min(offer.amount_mrial, least.get(cell.operator_id, offer.amount_mrial))
+    return least
 
 
 def lines_to_try(account_id: int, *, at: datetime) -> list[UsableLine]:

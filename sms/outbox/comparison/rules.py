@@ -120,6 +120,9 @@ def _others(chosen: Tried, reached: Sequence[Tried], cheapest: int) -> tuple[Wor
                 {"operator": ", ".join(paying)},
             )
         )
+    quick = [line.operator_code for line in reached if line.slowness < chosen.slowness]
+    if quick:
+        found.append((N_("If you want your reports sooner: operator %(operator)s."), {"operator": ", ".join(quick)}))
     cheap = [line.operator_code for line in reached if line.price_mrial == cheapest and line is not chosen]
     if cheap and chosen.price_mrial != cheapest:
         found.append(

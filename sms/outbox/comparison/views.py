@@ -14,6 +14,7 @@ from sms.core.db import transaction
 from sms.core.errors import NotFound, SmsError
 from sms.core.text import N_
 from sms.core.web import nav
+from sms.core.web.filters import day_text, digits
 from sms.core.web.forms import refuse
 from sms.core.web.guards import require, visitor
 from sms.core.web.htmx import STOP_POLLING, is_htmx, redirect_to, render_page
@@ -59,9 +60,11 @@ def seconds_text(seconds: float) -> str:
 def words_text(words: tuple[str, dict[str, object]]) -> str:
     """A sentence of the rules in the reader's language; moments that were kept as text are moments again."""
     sentence, params = words
-    since = params.get("since")
+    since, operator = params.get("since"), params.get("operator")
     if isinstance(since, str):
-        params = params | {"since": datetime.fromisoformat(since)}
+        params = params | {"since": day_text(datetime.fromisoformat(since))}
+    if isinstance(operator, str):
+        params = params | {"operator": digits(operator)}
     return _(sentence, **localised(params))
 
 

@@ -24,6 +24,7 @@ from sms.outbox.intake.views import bp
 from sms.outbox.models import Campaign
 from sms.outbox.queries import campaigns, control, exports, messages
 from sms.outbox.queries.messages import MessageFilter, progress_of
+from sms.outbox.queries.trials import waits_for
 from sms.outbox.queries.waiting import Waiting, why_waiting
 from sms.outbox.rules import (
     CAMPAIGN_LABELS,
@@ -176,7 +177,7 @@ def _progress(found: Campaign) -> dict[str, Any]:
         "line": line,
         "is_finished": is_finished,
         "pace_seconds": _pace(found, at),
-        "waits": [_told(waiting) for waiting in why_waiting(found, at=at)],
+        "waits": _waits(found, at=at),
         "sent_by": expected_end(
             sendable_count=found.sendable_count,
             unsent_count=unsent,
@@ -193,6 +194,17 @@ def _progress(found: Campaign) -> dict[str, Any]:
         "plan": control.plan(campaign_id=found.id),
         "moves": [_move(move) for move in control.moves(campaign_id=found.id)],
     }
+
+
+def _waits(found: Campaign, *, at: datetime) -> list[dict[str, Any]]:
+    """Why a send waits, in words; one that nothing else holds up may have lost the right to its line."""
+    told = [_told(waiting) for waiting in why_waiting(found, at=at)]
+    is_left = found.state in {CampaignState.QUEUED, CampaignState.SENDING}
+    refusal = waits_for(found, at=at) if is_left and not told else None
+    if refusal is None:
+        return told
+    way_out = _("What is not sent yet waits; you can cancel it, or send it over another line.")
+    return [{"reason": "barred", "text": f"{say(refusal)} {way_out}", "tone": "warning"}]
 
 
 def _told(waiting: Waiting) -> dict[str, Any]:
