@@ -30,10 +30,10 @@ from sms.lines.formats.admin import prices as lines_prices_admin
 from sms.lines.orders import admin as line_orders_admin
 from sms.lines.orders import cli as line_orders_cli
 from sms.lines.orders import views as line_orders_views
-from sms.lines.renewals import views as renewals_views
-from sms.lines.shop import views as lines_shop_views
 from sms.lines.public import admin as public_admin
 from sms.lines.public import cli as public_cli
+from sms.lines.renewals import views as renewals_views
+from sms.lines.shop import views as lines_shop_views
 from sms.lines.stock import admin as lines_stock_admin
 from sms.lines.stock import cli as lines_stock_cli
 from sms.operators import admin as operators_admin
@@ -42,9 +42,9 @@ from sms.operators.push import admin as operators_push
 from sms.outbox import admin as outbox_admin
 from sms.outbox import cli as outbox_cli
 from sms.outbox import webhooks as outbox_webhooks
-from sms.outbox.views import control as outbox_views
 from sms.outbox.comparison import cli as comparison_cli
 from sms.outbox.comparison import views as comparison_views
+from sms.outbox.views import control as outbox_views
 
 WEB_PARTS = (limits, assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
 BLUEPRINTS = (

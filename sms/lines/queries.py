@@ -80,7 +80,8 @@ LEFT JOIN lines_share s ON s.line_id = l.id AND s.account_id = :account_id
 LEFT JOIN lines_public_policies(coalesce(CAST(:at AS timestamptz), now())) p
     ON l.kind = 'public' AND p.operator_id = l.operator_id
 LEFT JOIN lines_trial t ON l.kind = 'public' AND t.operator_id = l.operator_id AND t.account_id = :account_id
-WHERE l.is_active AND l.suspended_at IS NULL AND (l.account_id = :account_id OR l.kind = 'public' OR s.line_id IS NOT NULL)
+WHERE l.is_active AND l.suspended_at IS NULL
+    AND (l.account_id = :account_id OR l.kind = 'public' OR s.line_id IS NOT NULL)
 """
 
 

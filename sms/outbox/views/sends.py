@@ -177,7 +177,7 @@ def _progress(found: Campaign) -> dict[str, Any]:
         "line": line,
         "is_finished": is_finished,
         "pace_seconds": _pace(found, at),
-        "waits": _waits(found, at=at),
+        "waits": _held_up(found, at=at),
         "sent_by": expected_end(
             sendable_count=found.sendable_count,
             unsent_count=unsent,
@@ -196,7 +196,7 @@ def _progress(found: Campaign) -> dict[str, Any]:
     }
 
 
-def _waits(found: Campaign, *, at: datetime) -> list[dict[str, Any]]:
+def _held_up(found: Campaign, *, at: datetime) -> list[dict[str, Any]]:
     """Why a send waits, in words; one that nothing else holds up may have lost the right to its line."""
     told = [_told(waiting) for waiting in why_waiting(found, at=at)]
     is_left = found.state in {CampaignState.QUEUED, CampaignState.SENDING}
