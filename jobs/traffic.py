@@ -1,18 +1,20 @@
 """Jobs of traffic: what was sent and reported is counted into its hours."""
 
+import time
+
 from sms.core import clock
 from sms.core.db import transaction
 from sms.core.queue import Job, answered
 from sms.outbox.operations import hours
 
-_ROUNDS = 50  # other jobs have their turn then; what is left is counted the next time
+_SECONDS = 2.0  # other jobs have their turn then; what is left is counted the next time
 
 
 def count_hours() -> None:
     """Count the batches that have waited long enough, in sets so small that no report waits for them."""
     answered(Job.COUNT_HOURS)
-    for _ in range(_ROUNDS):
+    until = time.monotonic() + _SECONDS
+    counted = 1
+    while counted and time.monotonic() < until:
         with transaction():
             counted = hours.count_some(at=clock.now())
-        if not counted:
-            break

@@ -16,7 +16,7 @@ from sms.lines.traffic.rules import DELAY_SECONDS, STEPS
 from sms.outbox.rules import runs
 
 PATIENCE = timedelta(seconds=30)  # for the other reports of a batch; so a batch is read a few times, not with each
-MESSAGES_AT_ONCE = 5_000  # a batch that is being counted makes a report wait for it: some 20 ms
+MESSAGES_AT_ONCE = 5_000  # a report waits for its batch while that is counted: tens of ms
 _BATCHES_AT_ONCE = 500
 
 _WAITING = """
@@ -41,11 +41,12 @@ _OVERWRITE = ", ".join(f"{column} = excluded.{column}" for column in _COUNTS)
 
 # One statement: what the batches hold now, what is new of it, and the hours with that added.
 _COUNT = f"""
-WITH messages AS (
+WITH messages AS MATERIALIZED (
     SELECT m.batch_id, date_trunc('hour', s.submitted_at, 'Asia/Tehran') AS hour_at, m.line_id, m.network_id,
            m.account_id, m.outcome,
            CASE WHEN m.outcome <> 'expired' THEN
-               width_bucket(extract(epoch FROM m.final_at - s.submitted_at), CAST(:steps AS numeric[])) END AS step
+               width_bucket(extract(epoch FROM m.final_at - s.submitted_at)::float8, CAST(:steps AS float8[])) END
+               AS step
     FROM outbox_message m JOIN outbox_submission s ON s.message_id = m.id
     WHERE m.id BETWEEN :low AND :high AND s.message_id BETWEEN :low AND :high AND m.batch_id = ANY(:ids)
 ), fresh AS MATERIALIZED (
