@@ -9,6 +9,7 @@ from sms.core.text import N_
 from sms.lines.public.queries import foreign
 from sms.lines.public.rules import Payment, Policy, trial_refusal
 from sms.lines.queries import UsableLine, usable_line
+from sms.lines.queries import line as any_line
 from sms.outbox.intake.queries import chunks
 from sms.outbox.intake.rules.packing import VALID, unpack
 from sms.outbox.models import Campaign
@@ -45,10 +46,12 @@ def _recipients(draft_id: int) -> set[int]:
 
 
 def waits_for(campaign: Campaign, *, at: datetime) -> Refusal | None:
-    """Why what is left of a send may not go out over its line any more; None when it may."""
+    """Why what is left of a send may not go out over its line any more; None when it may, or when the line is only
+    switched off."""
     line = usable_line(campaign.account_id, campaign.line_id, at=at)
     if line is None:
-        return Refusal(N_("You can no longer send from this line."))
+        is_on = any_line(campaign.line_id).is_active
+        return Refusal(N_("You can no longer send from this line.")) if is_on else None
     if line.standing is None or (campaign.is_free and not line.standing.is_forbidden):
         return None
     return line.paid_refusal
