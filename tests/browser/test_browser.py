@@ -18,7 +18,8 @@ pytestmark = pytest.mark.browser
 
 SILENT = ("98",)  # never reported: it would take the whole horizon
 CUSTOMER_PAGES = ("/", "/compose", "/campaigns", "/outbox", "/statement", "/lines", "/lines/plan", "/comparison",
-                  "/orders", "/documents", "/shop", "/shop/prices", "/prices", "/account", "/account/sessions")  # fmt: skip
+                  "/orders", "/documents", "/shop", "/shop/prices", "/prices", "/account",
+                  "/account/sessions")  # fmt: skip
 STAFF_PAGES = ("/", "/admin/gateways", "/admin/operators", "/admin/lines", "/admin/public-lines", "/admin/orders",
                "/admin/line-formats", "/admin/line-prices", "/admin/line-prices/history", "/admin/line-prices/import",
                "/admin/line-prices/preview", "/admin/numbers", "/admin/numbers/add", "/admin/tariffs",
