@@ -15,6 +15,7 @@ from sms.core.text import N_
 from sms.core.web.filters import digits, money_text, number_text
 from sms.core.web.forms import ClockField, DayField, Filled, FilterForm, Form, MoneyField, PhoneField
 from sms.core.web.i18n import _, language, say
+from sms.lines.own.rules import PlanStep, cap_mrial
 from sms.lines.queries import UsableLine
 from sms.operators.rules import OUTCOME_LABELS
 from sms.outbox.queries.campaigns import CampaignFilter
@@ -156,6 +157,15 @@ class TermsForm(ScheduleForm):
         choices += [SelectChoice(str(each.line.id), _priced(each)) for each in _further(seen)]
         for field in self.plan_line.entries:
             field.choices = choices
+
+    def suggest(self, seen: Preview, steps: Sequence[PlanStep]) -> None:
+        """Begin with the account's usual way on: lines that can carry this send, each with what it may cost there."""
+        price_mrial = next((each.total_mrial or 0 for each in seen.lines if each.is_chosen), 0)
+        able = {each.line.id for each in _further(seen)}
+        usual = [step for step in steps if step.line_id in able]
+        for (line, cap), step in zip(self.plan, usual, strict=False):
+            line.data = str(step.line_id)
+            cap.data = cap_mrial(price_mrial, step.most_percent)
 
     @property
     def plan(self) -> list[tuple[SelectField, MoneyField]]:

@@ -11,6 +11,9 @@ from flask import Flask
 from sms.core import clock
 from sms.core.calendar import TEHRAN, day_text
 from sms.core.db import execute, row, rows, scalar, transaction
+from sms.lines.own.operations import set_plan
+from sms.lines.own.rules import PlanStep
+from sms.operators.operations import PANEL
 from sms.outbox.operations import control
 from tests.factories import AT, Shop, make_account, make_campaign, make_gateway, make_line, make_tariff
 from tests.journeys.walker import Walker
@@ -115,6 +118,19 @@ def test_a_plan_over_somebody_elses_line_is_left_out(shop: Shop, walker: Walker)
     composed(walker, shop.line_id, recipients=numbers(3))
     walker.submit("/confirm", **{"plan_line-0": str(theirs), "plan_cap-0": "1"})
     assert plan() == []
+
+
+def test_the_usual_way_on_is_filled_in_and_can_be_left(shop: Shop, away: Shop, walker: Walker) -> None:
+    with transaction():
+        steps = [PlanStep(away.line_id, 160), PlanStep(shop.line_id, None)]
+        set_plan(account_id=shop.account_id, steps=steps, by=PANEL, at=AT)
+    composed(walker, shop.line_id, recipients=numbers(3))
+    walker.submit("/confirm")
+    assert plan() == [(away.line_id, 3 * 1_000_000 * 160 // 100)]
+
+    composed(walker, shop.line_id, recipients=numbers(2))
+    walker.submit("/confirm", **{"plan_line-0": "", "plan_cap-0": ""})
+    assert len(plan()) == 1
 
 
 # A send that runs

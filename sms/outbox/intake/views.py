@@ -20,6 +20,7 @@ from sms.core.web.forms import refuse
 from sms.core.web.guards import require, visitor
 from sms.core.web.htmx import STOP_POLLING, is_htmx, redirect_to, render_page
 from sms.core.web.i18n import _, localised, say
+from sms.lines.own.queries import default_plan
 from sms.lines.queries import UsableLine, usable_lines
 from sms.operators.rules import OUTCOME_LABELS
 from sms.outbox.forms import ComposeForm, DraftForm, TermsForm, line_name
@@ -131,7 +132,10 @@ def _draft_page(
     if is_htmx() and found.state != "reading":
         return _look_again()
     seen = preview(account_id=account_id, draft_id=draft_id, at=clock.now()) if found.state == "ready" else None
-    terms = terms or TermsForm(formdata=None)
+    if terms is None:
+        terms = TermsForm(formdata=None)
+        if seen is not None:
+            terms.suggest(seen, default_plan(account_id, at=clock.now()))
     if seen is not None:
         terms.offer(seen)
     return render_page(
