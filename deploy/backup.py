@@ -52,10 +52,8 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relispartition AND c.relkind
 _SEQUENCES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S' ORDER BY relname"
 )
-_UPLOADS = """
-(SELECT stored_name FROM outbox_draft WHERE state = 'reading' AND stored_name <> '' ORDER BY id) UNION ALL
-(SELECT stored_name FROM lines_document WHERE removed_at IS NULL ORDER BY id)
-"""  # lists that wait to be read, and documents of customers
+_WAITING_LISTS = "SELECT stored_name FROM outbox_draft WHERE state = 'reading' AND stored_name <> '' ORDER BY id"
+_DOCUMENTS = "SELECT stored_name FROM lines_document WHERE removed_at IS NULL ORDER BY id"
 
 
 class CannotBackUp(Problem):
@@ -113,7 +111,7 @@ def _write(chosen: Settings, writer: Writer, *, with_secrets: bool) -> tuple[Man
         writer.add_json(MANIFEST, vars(manifest))
         if with_secrets:
             writer.add_json(SECRETS, {"SECRET_KEY": chosen.secret_key, "SEAL_KEY": chosen.seal_key})
-        for (name,) in owner.execute(_UPLOADS):
+        for name in _uploads(owner):
             totals.missing_uploads += not _add_upload(writer, chosen.var_dir / "uploads" / name)
         for table, columns in manifest.tables.items():
             totals.rows[table] = _add_table(writer, owner, table, columns)
@@ -157,8 +155,15 @@ def _position(owner: psycopg.Connection[Any], name: str) -> list[Any]:
     return list(found or ())
 
 
+def _uploads(owner: psycopg.Connection[Any]) -> list[str]:
+    """Lists that wait to be read, and documents of customers where this version knows them."""
+    has_documents = _value(owner, "SELECT to_regclass('lines_document')") is not None
+    asked = (_WAITING_LISTS, _DOCUMENTS) if has_documents else (_WAITING_LISTS,)
+    return [name for question in asked for (name,) in owner.execute(question)]
+
+
 def _add_upload(writer: Writer, path: Path) -> bool:
-    """A list that waits to be read; one that was read just now is gone, and its customer will be asked for it again."""
+    """A list or a document; a list that was read just now is gone, and its customer will be asked for it again."""
     try:
         stream = path.open("rb")
     except FileNotFoundError:

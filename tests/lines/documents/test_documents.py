@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from deploy.backup import _UPLOADS
+from deploy.backup import _DOCUMENTS
 from sms.core import clock, uploads
 from sms.core.config import Settings
 from sms.core.db import execute, row, rows, scalar, transaction
@@ -134,7 +134,7 @@ def test_the_tidying_of_lists_leaves_documents_and_the_backup_takes_them(account
     with transaction():
         intake.tidy(AT.replace(year=2099))
     assert _files() == [path]
-    assert [each.stored_name for each in rows(_UPLOADS)] == [path.name]
+    assert [each.stored_name for each in rows(_DOCUMENTS)] == [path.name]
 
 
 # What is needed
