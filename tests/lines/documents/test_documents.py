@@ -269,7 +269,9 @@ def test_every_look_of_staff_at_a_file_or_a_code_is_in_the_audit(app: Flask, acc
     assert CODE in text_of(staff.post(f"{place}/code", from_page=place)).translate(
         str.maketrans("۰۱۲۳۴۵۶۷۸۹", "0123456789")
     )
-    looks = rows("SELECT action, actor_id, account_id, at FROM accounts_audit WHERE actor_id = :id", id=staff.user_id)
+    looks = rows(
+        "SELECT action, actor_id, account_id, at FROM accounts_audit WHERE actor_id = :id ORDER BY id", id=staff.user_id
+    )
     assert [look.action for look in looks] == ["document.opened", "document.code_opened"]
     assert {look.account_id for look in looks} == {account[0]}
     assert clock.now() >= looks[0].at
