@@ -202,7 +202,8 @@ def test_staff_stop_a_send_in_its_midst(desk: Desk, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(sending.dispatch, "record", held)
     desk.drain()
-    assert desk.batches().count("queued") >= 9
+    # Besides what is stored just then, two are with the one hand, and one is claimed while it is stored.
+    assert desk.batches().count("queued") >= 8
     assert desk.unknown_count() == 0
 
 
