@@ -129,7 +129,8 @@ def settings() -> Settings:
     return _chosen or _from_environment()
 
 
-def use(chosen: Settings | None) -> None:
-    """Put other settings in place, for tests; None goes back to the environment."""
-    global _chosen  # noqa: PLW0603 - one process has one set of settings
-    _chosen = chosen
+def use(chosen: Settings | None) -> Settings | None:
+    """Put other settings in place, for tests; None goes back to the environment. Returns what was there before."""
+    global _chosen
+    before, _chosen = _chosen, chosen
+    return before

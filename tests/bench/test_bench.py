@@ -37,7 +37,7 @@ def test_every_figure_is_printed(settings: Settings) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     printed = re.findall(r"^(P\d+) .*  (met|not met)$", done.stdout, re.MULTILINE)
     assert {code for code, _ in printed} == {code for family in FAMILIES for code in family.codes}
-    assert re.search(r"^R over 4 takings .* messages/s", done.stdout, re.MULTILINE)
+    assert re.search(r"^R over [1-9]\d* takings .* messages/s", done.stdout, re.MULTILINE)
 
 
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from tests.simulator.running import RunningSimulator
 
 PARTS = ("tick", "worker")
 # Everything that is waited for in earnest, only sooner.
+_UNDER_WAY = "SELECT count(*) FROM outbox_batch WHERE state = 'submitting'"
 HURRIED = """
 UPDATE operators_gateway SET timeout_seconds = 2, slowest_accept_seconds = 0.5, lease_seconds = 8,
     lookup_after_seconds = 2.5, polling_plan_seconds = '{1,2,4}', report_horizon_seconds = 8, batch_size = 20
@@ -75,13 +76,18 @@ class Scene:
         pid = self.panel.children[part].pid
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    def kill_workers(self, *, times: int, pause_seconds: tuple[float, float], seed: int) -> None:
-        """SIGKILL one worker after the other, whichever it hits."""
+    def kill_workers(self, *, times: int, pause_seconds: tuple[float, float], seed: int) -> int:
+        """SIGKILL one worker after the other, whichever it hits. Returns how often batches were left on the wire, or
+        claimed, by one that was dead."""
         random = Random(seed)
+        left = 0
         for _ in range(times):
             self.wait_until(lambda: bool(self.workers()), what="a worker to kill")
+            before = self.ask(_UNDER_WAY)
             os.kill(random.choice(self.workers()), signal.SIGKILL)
             time.sleep(random.uniform(*pause_seconds))
+            left += before > 0 and self.ask(_UNDER_WAY) > 0
+        return left
 
     def logs(self) -> str:
         """The last lines of every part's log, for a failed assertion."""

@@ -215,14 +215,14 @@ class Bench:
 def benched(stage: Stage) -> Iterator[Bench]:
     """The app of this process on the panel's servers, beside the running panel."""
     settings = load(stage.panel.settings)
-    use(settings)
+    before = use(settings)
     try:
         app = create_app(settings)
         yield Bench(stage, app)
         with app.app_context():
             db.engine.dispose()
     finally:
-        use(None)
+        use(before)
 
 
 Trial = Callable[[Bench, str], list[str]]

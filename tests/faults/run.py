@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import create_app
@@ -76,8 +77,14 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         settings = load(self.stage.panel.settings)
-        use(settings)
-        with create_app(settings).app_context():
+        before = use(settings)
+        try:
+            self._watch(create_app(settings))
+        finally:
+            use(before)
+
+    def _watch(self, app: Flask) -> None:
+        with app.app_context():
             next_at = 0.0
             while not self.is_over.wait(_LOOK_SECONDS):
                 with suppress(Exception):  # a server that is away
