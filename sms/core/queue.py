@@ -56,10 +56,14 @@ def reports_queue(gateway_id: int) -> str:
     return f"reports-{gateway_id}"
 
 
-@cache
 def connection() -> "Redis":
     """One Redis client a process."""
-    return Redis.from_url(settings().redis_url, socket_timeout=30, socket_connect_timeout=3, health_check_interval=30)
+    return _connected(settings().redis_url)
+
+
+@cache
+def _connected(url: str) -> "Redis":
+    return Redis.from_url(url, socket_timeout=30, socket_connect_timeout=3, health_check_interval=30)
 
 
 def ring(job: Job, *, queue: str, key: str = "", **ids: int) -> None:

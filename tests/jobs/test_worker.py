@@ -91,6 +91,7 @@ def test_every_listed_job_is_a_function_of_the_jobs_folder() -> None:
 def test_workers_that_keep_ending_cost_the_database_no_connections(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fork", lambda: 1)
     pool, backends = worker.Pool([]), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    gc.collect()  # what others left open is not counted
     before = scalar(backends)
     gc.disable()  # it would tidy up, at some time
     try:
@@ -98,6 +99,6 @@ def test_workers_that_keep_ending_cost_the_database_no_connections(app: Flask, m
             worker.queues()
             db.session.remove()
             pool._start("general")
-        assert scalar(backends) == before
+        assert scalar(backends) <= before
     finally:
         gc.enable()
