@@ -8,6 +8,7 @@ sweeper then calls for the next one.
 import logging
 import os
 import socket
+import sys
 import time
 from dataclasses import dataclass, replace
 from threading import Event, Thread
@@ -40,6 +41,7 @@ _FLYING_SECONDS = 0.05
 _LISTENER_SECONDS = 10.0
 _LAST_TRIES = 10
 _HEARTBEAT_SECONDS = 20.0
+_SWITCH_SECONDS = 0.0005  # three threads wait for each other's answers: a tenth faster than with Python's 5 ms
 
 
 @dataclass(slots=True)
@@ -194,6 +196,7 @@ def bind(gateway_id: int) -> None:
     """Hold a gateway's bind for as long as it should be held; returns at once when somebody else does."""
     binding = open_binding(gateway_id, holder=f"{socket.gethostname()}:{os.getpid()}")
     if binding is not None:
+        sys.setswitchinterval(_SWITCH_SECONDS)
         with lasting(binding.stop):
             binding.run()
 

@@ -3,6 +3,7 @@ nothing."""
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -11,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from deploy.throwaway import ThrowAwayPanel
+from sms.core.calendar import TEHRAN, day_text
 from sms.dashboard.rules import demo_recipients
 from tests.browser.conftest import DESKTOP, PHONE, Desk
 
@@ -27,6 +29,7 @@ STAFF_PAGES = ("/", "/admin/gateways", "/admin/operators", "/admin/lines", "/adm
                "/admin/health", "/admin/health/1")  # fmt: skip
 OPEN_PAGES = ("/sign-in", "/sign-up", "/there-is-no-such-page")
 PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
+LATIN = str.maketrans("۰۱۲۳۴۵۶۷۸۹", "0123456789")
 GRAVE = {"serious", "critical"}
 
 
@@ -82,7 +85,8 @@ def test_a_send_is_scheduled_begun_paused_and_its_rest_goes_over_another_line(
     page = desk.sign_in("customer", java_script_enabled=has_scripts)
     _compose(page, line=slow_line, recipients="\n".join(numbers))
     page.locator("details.terms summary").first.click()
-    page.fill("[name=day]", "۱۴۰۵/۱۲/۲۹" if has_scripts else "1405-12-29")
+    day = day_text(datetime.now(TEHRAN).date() + timedelta(days=90), "fa")
+    page.fill("[name=day]", day if has_scripts else day.translate(LATIN).replace("/", "-"))
     page.fill("[name=clock]", "۹:۳۰")
     page.click("form[action$='/confirm'] button")
     page.wait_for_url(re.compile(r"/campaigns/\d+"))
@@ -100,13 +104,14 @@ def test_a_send_is_scheduled_begun_paused_and_its_rest_goes_over_another_line(
     page.locator("form[action$='/switch']", has_text="۵۰۰۰۴۵۰۵").locator("button").click()
     page.wait_for_url(send)
     expect(page.locator("main")).to_contain_text("روی خط دیگر رفت")
+    handed_over = page.locator("[data-status=reporting], [data-status=closed]")
     for _ in range(60):
-        if page.locator("[data-status=closed]").count():
+        if handed_over.count():
             break
-        page.wait_for_timeout(1000)
+        page.wait_for_timeout(500)
         if not has_scripts:
             page.reload()
-    expect(page.locator("[data-status=closed]").first).to_be_visible()
+    expect(handed_over.first).to_be_visible()
     _nobody_twice(desk.panel, len(numbers))
     assert desk.complaints == []
 

@@ -201,16 +201,19 @@ def late(results: Sequence[Result]) -> dict[int, Answer]:
 
 
 def requeue(results: Sequence[Result]) -> None:
-    """Put back what certainly was not sent; it may be tried again after `retry_seconds`."""
+    """Put back what certainly was not sent and is still ours; it may be tried again after `retry_seconds`."""
     if results:
         execute(
             """UPDATE outbox_batch b SET wire_at = NULL, lease_until = NULL,
                    state = CASE WHEN b.is_pinned OR c.cancelled_at IS NULL THEN 'queued' ELSE 'cancelled' END,
                    not_before = clock_timestamp() + make_interval(secs => n.seconds)
-               FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS double precision[])) AS n (id, seconds),
-                   outbox_campaign c
-               WHERE b.id = n.id AND c.id = b.campaign_id""",
+               FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS int[]), CAST(:epochs AS bigint[]),
+                           CAST(:seconds AS double precision[])) AS n (id, attempt, epoch, seconds), outbox_campaign c
+               WHERE b.id = n.id AND b.state = 'submitting' AND b.attempt = n.attempt AND b.epoch = n.epoch
+                 AND c.id = b.campaign_id""",
             ids=[result.batch.id for result in results],
+            attempts=[result.batch.attempt for result in results],
+            epochs=[result.batch.epoch for result in results],
             seconds=[result.retry_seconds for result in results],
         )
 
