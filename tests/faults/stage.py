@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 from redis import Redis
+from redis.exceptions import BusyLoadingError
 from redis.exceptions import RedisError
 
 from deploy.process import Child
@@ -157,8 +158,15 @@ class Stage:
             time.sleep(0.05)
         self.panel.begin_server("valkey")
         if is_emptied:
-            with self.valkey() as valkey:
+            self.wait_until(self._is_flushed, what="Valkey to have read what it wrote", seconds=30)
+
+    def _is_flushed(self) -> bool:
+        with self.valkey() as valkey:
+            try:
                 valkey.flushall()
+            except BusyLoadingError:
+                return False
+        return True
 
     def valkey(self) -> "Redis":
         """A client of the panel's Valkey."""
