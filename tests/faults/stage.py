@@ -15,8 +15,7 @@ from typing import Any
 
 import psycopg
 from redis import Redis
-from redis.exceptions import BusyLoadingError
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 
 from deploy.process import Child
 from deploy.throwaway import ThrowAwayPanel, throw_away_panel
