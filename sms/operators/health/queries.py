@@ -132,12 +132,13 @@ def budget(gateway_id: int, *, at: datetime) -> int:
     """How many batches a gateway may send again now."""
     since = talks.minute_of(at) - timedelta(minutes=BUDGET_MINUTES - 1)
     found = row(
-        "SELECT coalesce(sum(calls), 0)::int AS calls, coalesce(sum(retries), 0)::int AS retries FROM operators_minute"
+        "SELECT coalesce(sum(calls), 0)::int AS calls, coalesce(sum(retries), 0)::int AS retries,"
+        " coalesce(sum(failures + throttles), 0)::int AS failures FROM operators_minute"
         " WHERE gateway_id = :id AND kind = 'send' AND minute >= :since",
         id=gateway_id,
         since=since,
     )
-    return retries_left(calls=found.calls, retries=found.retries) if found else 0
+    return retries_left(calls=found.calls, retries=found.retries, failures=found.failures) if found else 0
 
 
 # What staff are told

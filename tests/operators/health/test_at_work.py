@@ -243,11 +243,26 @@ def test_what_is_sent_once_more_too_often_is_put_off(desk: Desk) -> None:
     desk.campaign(size=40, batch_size=1)
     with transaction():
         execute("UPDATE outbox_batch SET attempt = 1")
+        execute(  # it has failed a moment ago
+            "INSERT INTO operators_minute (gateway_id, minute, kind, calls, failures, throttles, retries, submitted,"
+            " latency_ms, histogram) SELECT :id, date_trunc('minute', now()), 'send', 1, 1, 0, 0, 0, 0, histogram"
+            " FROM (SELECT array_fill(0, ARRAY[64]) AS histogram) empty",
+            id=desk.shop.gateway_id,
+        )
     for _ in range(4):
         desk.drain()
     assert desk.batches().count("submitted") == 20
     assert scalar("SELECT count(*) FROM outbox_batch WHERE state = 'queued' AND not_before > now()") == 20
     assert queries.budget(desk.shop.gateway_id, at=clock.now()) == 0
+
+
+def test_what_a_bad_hour_left_goes_at_full_speed_when_nothing_fails_any_more(desk: Desk) -> None:
+    desk.campaign(size=40, batch_size=1)
+    with transaction():
+        execute("UPDATE outbox_batch SET attempt = 1")
+    for _ in range(4):
+        desk.drain()
+    assert desk.batches().count("submitted") == 40
 
 
 def test_questions_are_counted_beside_sends(desk: Desk) -> None:

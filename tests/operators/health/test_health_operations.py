@@ -14,6 +14,7 @@ from sms.operators.health.operations import judging, staff, talks
 from sms.operators.health.operations.judging import Handed
 from sms.operators.health.rules.breaker import BreakerState, Cause, Permit
 from sms.operators.health.rules.judging import Alert
+from sms.operators.health.rules.pace import UNLIMITED
 from sms.operators.health.rules.talks import Talk, TalkKind, Verdict
 from sms.operators.operations import PANEL
 from sms.operators.queries import sendable_gateway
@@ -108,12 +109,12 @@ def test_throttling_slows_down_and_opens_nothing(gateway_id: int) -> None:
     assert _kinds(gateway_id) == ["slowed", "sped_up"]
 
 
-def test_retries_use_up_their_budget(gateway_id: int) -> None:
-    with transaction():
-        before = talks.guidance(gateway_id, at=AT).retries_left
+def test_retries_use_up_their_budget_while_the_operator_fails(gateway_id: int) -> None:
     _note(gateway_id, [OK._replace(is_retry=True)] * 15)
-    assert (before, queries.budget(gateway_id, at=AT)) == (20, 5)
-    assert queries.budget(gateway_id, at=_later(150)) == 20
+    before = queries.budget(gateway_id, at=AT)
+    _note(gateway_id, [THROTTLED])
+    assert (before, queries.budget(gateway_id, at=AT)) == (UNLIMITED, 5)
+    assert queries.budget(gateway_id, at=_later(150)) == UNLIMITED
 
 
 def test_requests_a_second_are_shared(gateway_id: int) -> None:

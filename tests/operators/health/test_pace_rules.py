@@ -56,8 +56,9 @@ def test_hands_that_are_left(concurrency: int, factor: float, hands: int) -> Non
 @pytest.mark.parametrize(
     ("calls", "retries", "left"), [(0, 0, 20), (0, 25, 0), (200, 20, 0), (1_000, 40, 60), (1_000, 100, 0)]
 )
-def test_a_tenth_of_the_requests_may_be_retries(calls: int, retries: int, left: int) -> None:
-    assert pace.retries_left(calls=calls, retries=retries) == left
+def test_a_tenth_of_the_requests_may_be_retries_while_any_fail(calls: int, retries: int, left: int) -> None:
+    assert pace.retries_left(calls=calls, retries=retries, failures=1) == left
+    assert pace.retries_left(calls=calls, retries=retries, failures=0) == pace.UNLIMITED
 
 
 def test_a_bucket_holds_one_second() -> None:

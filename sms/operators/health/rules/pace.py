@@ -72,11 +72,15 @@ def hands_of(concurrency: int, factor: float) -> int:
 RETRY_SHARE = 0.1
 LEAST_RETRIES = 20
 BUDGET_MINUTES = 2
+UNLIMITED = 1_000_000
 
 
-def retries_left(*, calls: int, retries: int) -> int:
-    """How many batches may be sent again now, after so many requests and retries lately: a tenth of the requests, and
-    a few where there are hardly any, so that trying again never keeps a weak operator down."""
+def retries_left(*, calls: int, retries: int, failures: int) -> int:
+    """How many batches may be sent again now, after so many requests, retries and failures lately: a tenth of the
+    requests, and a few where there are hardly any, so that trying again never keeps a weak operator down. One that
+    fails at nothing is not weak; what a bad hour left to be sent once more goes at full speed."""
+    if not failures:
+        return UNLIMITED
     return max(0, max(LEAST_RETRIES, math.floor(calls * RETRY_SHARE)) - retries)
 
 
