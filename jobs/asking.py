@@ -25,7 +25,8 @@ from sms.outbox.operations import reports, unknown
 log = logging.getLogger(__name__)
 _BATCHES_AT_ONCE = 50
 _LOOKUPS_AT_ONCE = 200
-_LEASE_SECONDS = 60
+_LEASE_SECONDS = 60  # of a look-up: two that ask at once must not count as two that found nothing
+_LEAST_POLL_SECONDS, _POLL_TIMEOUTS = 10.0, 2
 _ROUNDS = 200  # then the job ends, and the next ring goes on
 _TURN_SECONDS = 0.1
 _TURNS = 20  # so often it is looked whether sends leave room for questions; then the job ends, to be rung for again
@@ -131,7 +132,7 @@ def _without_asking(gateway: GatewayWay) -> int:
                 unknown.claim_lookups(gateway_id=gateway.id, most=_LOOKUPS_AT_ONCE, lease_seconds=_LEASE_SECONDS)
             )
             due = reports.claim_polls(
-                gateway_id=gateway.id, most=_BATCHES_AT_ONCE, lease_seconds=_LEASE_SECONDS, at=clock.now()
+                gateway_id=gateway.id, most=_BATCHES_AT_ONCE, lease_seconds=_poll_lease(gateway), at=clock.now()
             )
             if due.batches:
                 reports.record_poll(
@@ -156,7 +157,7 @@ def _poll_rounds(asker: Asker) -> Iterator[int]:
         while not asker.is_hopeless and (turns := asker.turns(_BATCHES_AT_ONCE)):
             with transaction():
                 due = reports.claim_polls(
-                    gateway_id=gateway.id, most=turns, lease_seconds=_LEASE_SECONDS, at=clock.now()
+                    gateway_id=gateway.id, most=turns, lease_seconds=_poll_lease(gateway), at=clock.now()
                 )
             slices = _slices(due, asker.adapter.max_statuses)
             give_back_calls(gateway, turns - len(slices))
@@ -228,3 +229,9 @@ def _record_lookups(gateway: GatewayWay, adapter: Operator, asked: Sequence[int]
     unknown.untold(
         [message_id for message_id in asked if message_id not in answers], remembers_seconds=adapter.remembers_seconds
     )
+
+
+def _poll_lease(gateway: GatewayWay) -> float:
+    """How long questions for reports are one asker's, in seconds. When it dies others ask soon: a report that is told
+    twice changes nothing."""
+    return max(_LEAST_POLL_SECONDS, _POLL_TIMEOUTS * gateway.timeout_seconds)

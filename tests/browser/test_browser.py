@@ -81,7 +81,7 @@ def slow_line(panel: ThrowAwayPanel) -> Iterator[str]:
 def test_a_send_is_scheduled_begun_paused_and_its_rest_goes_over_another_line(
     desk: Desk, slow_line: str, has_scripts: bool
 ) -> None:
-    numbers = [number for number in demo_recipients(200) if not number.endswith((*SILENT, "97"))]
+    numbers = [number for number in demo_recipients(200) if not number.endswith((*SILENT, "97", "99"))]
     page = desk.sign_in("customer", java_script_enabled=has_scripts)
     _compose(page, line=slow_line, recipients="\n".join(numbers))
     page.locator("details.terms summary").first.click()

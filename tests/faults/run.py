@@ -8,11 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import create_app
-from sms.core.config import load, use
+from sms.core.config import load
 from sms.core.db import db, transaction
 from sms.dashboard import queries
 from tests.faults.mischief import Mischief, schedule
@@ -76,15 +75,7 @@ class Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
 
     def run(self) -> None:
-        settings = load(self.stage.panel.settings)
-        before = use(settings)
-        try:
-            self._watch(create_app(settings))
-        finally:
-            use(before)
-
-    def _watch(self, app: Flask) -> None:
-        with app.app_context():
+        with create_app(load(self.stage.panel.settings)).app_context():  # and not for all threads of this process
             next_at = 0.0
             while not self.is_over.wait(_LOOK_SECONDS):
                 with suppress(Exception):  # a server that is away
