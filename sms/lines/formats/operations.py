@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sms.accounts.operations import record
 from sms.accounts.queries import account
@@ -253,18 +254,41 @@ def set_audience(*, account_id: int, audience: Audience | None, by: Actor, at: d
 def keep_import(*, read: Read, file_name: str, by: Actor, at: datetime) -> int:
     """Keep what a file says until somebody has looked at it; returns its id."""
     cells = [[*map(_plain, cell), str(offer.terms), offer.amount_mrial] for cell, offer in read.offers.items()]
+    return keep_list(
+        kind="prices",
+        items=cells,
+        problems=[[each.place, each.message, each.params] for each in read.problems],
+        problem_count=read.problem_count,
+        file_name=file_name,
+        by=by,
+        at=at,
+    )
+
+
+def keep_list(
+    *,
+    kind: str,
+    items: Sequence[Any],
+    problems: Sequence[Any],
+    problem_count: int,
+    file_name: str,
+    by: Actor,
+    at: datetime,
+) -> int:
+    """Keep what was read out of a file, prices or numbers, with what could not be; returns its id."""
     return int(
         scalar(
             """INSERT INTO lines_import
                    (kind, user_id, file_name, rows, problems, row_count, problem_count, created_at)
-               VALUES ('prices', :user, :file_name, CAST(:rows AS jsonb), CAST(:problems AS jsonb), :row_count,
+               VALUES (:kind, :user, :file_name, CAST(:rows AS jsonb), CAST(:problems AS jsonb), :row_count,
                    :problem_count, :at) RETURNING id""",
+            kind=kind,
             user=by.id,
             file_name=" ".join(file_name.split())[-100:],
-            rows=json.dumps(cells),
-            problems=json.dumps([[each.place, each.message, each.params] for each in read.problems]),
-            row_count=len(cells),
-            problem_count=read.problem_count,
+            rows=json.dumps(items),
+            problems=json.dumps(problems),
+            row_count=len(items),
+            problem_count=problem_count,
             at=at,
         )
     )

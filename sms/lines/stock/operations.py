@@ -1,6 +1,5 @@
 """Writes of the numbers that can be sold: added in sets, reserved and released; each step is kept."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -9,6 +8,7 @@ from sms.accounts.queries import account
 from sms.core.db import execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
+from sms.lines.formats.operations import keep_list
 from sms.lines.formats.rules.tiers import Tier
 from sms.lines.rules import UnusableLine
 from sms.lines.stock import queries
@@ -221,20 +221,14 @@ def keep_import(*, read: ReadNumbers, file_name: str, by: Actor, at: datetime) -
         ]
         for item in read.items.values()
     ]
-    return int(
-        scalar(
-            """INSERT INTO lines_import
-                   (kind, user_id, file_name, rows, problems, row_count, problem_count, created_at)
-               VALUES ('numbers', :user, :file_name, CAST(:rows AS jsonb), CAST(:problems AS jsonb), :row_count,
-                   :problem_count, :at) RETURNING id""",
-            user=by.id,
-            file_name=" ".join(file_name.split())[-100:],
-            rows=json.dumps(items),
-            problems=json.dumps([[each.place, each.message, each.params] for each in read.problems]),
-            row_count=len(items),
-            problem_count=read.problem_count,
-            at=at,
-        )
+    return keep_list(
+        kind="numbers",
+        items=items,
+        problems=[[each.place, each.message, each.params] for each in read.problems],
+        problem_count=read.problem_count,
+        file_name=file_name,
+        by=by,
+        at=at,
     )
 
 
