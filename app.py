@@ -46,7 +46,7 @@ from sms.outbox.comparison import cli as comparison_cli
 from sms.outbox.comparison import views as comparison_views
 from sms.outbox.views import control as outbox_views
 
-WEB_PARTS = (limits, assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
+WEB_PARTS = (assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
 BLUEPRINTS = (
     dashboard_views.bp,
     outbox_views.bp,
@@ -109,6 +109,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         hops = chosen.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app, chosen)
+    limits.init_app(app, chosen)
     for part in WEB_PARTS:
         part.init_app(app)
     for blueprint in BLUEPRINTS:

@@ -26,6 +26,7 @@ from redis import Redis
 from deploy.throwaway import throw_away_servers
 from sms.core import clock
 from sms.core.config import Settings, use
+from sms.core.config import settings as current_settings
 from sms.core.db import db
 
 ROOT = Path(__file__).parent.parent
@@ -203,6 +204,7 @@ def _clean(settings: Settings) -> Iterator[Callable[[], None]]:
     with psycopg.connect(settings.database_url, autocommit=True) as owner, Redis.from_url(settings.redis_url) as valkey:
 
         def clean() -> None:
+            assert current_settings() is settings, "a test left other settings in this process"
             owner.execute("SELECT testing.clean()")
             valkey.flushdb()
             if (settings.var_dir / "clock").exists():

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from app import create_app
 from sms.core import clock
 from sms.core.config import load, use
 from sms.core.db import db, transaction
@@ -31,6 +30,7 @@ from sms.outbox.intake import operations as intake
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.operations.campaigns import cancel
 from sms.outbox.rules import AT_ONCE, Terms
+from tests.faults.beside import app_beside
 from tests.faults.model import TEXTS, Sent, recipients
 from tests.faults.people import TROUBLE, Customer
 from tests.faults.stage import TIMES, GaveUp, Stage
@@ -217,7 +217,7 @@ def benched(stage: Stage) -> Iterator[Bench]:
     settings = load(stage.panel.settings)
     before = use(settings)
     try:
-        app = create_app(settings)
+        app = app_beside(settings)
         yield Bench(stage, app)
         with app.app_context():
             db.engine.dispose()

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import create_app
 from sms.core.config import load
 from sms.core.db import db, transaction
 from sms.dashboard import queries
+from tests.faults.beside import app_beside
 from tests.faults.mischief import Mischief, schedule
 from tests.faults.model import Account, Judgement, Kept, judge, money_differences, truth_of
 from tests.faults.people import Crowd
@@ -75,7 +75,7 @@ class Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
 
     def run(self) -> None:
-        with create_app(load(self.stage.panel.settings)).app_context():  # and not for all threads of this process
+        with app_beside(load(self.stage.panel.settings)).app_context():  # and not for all threads of this process
             next_at = 0.0
             while not self.is_over.wait(_LOOK_SECONDS):
                 with suppress(Exception):  # a server that is away
