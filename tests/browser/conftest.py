@@ -63,7 +63,13 @@ class Desk:
 
     def _listen(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')}){self._told_by(message.text)}")
+
+    def _told_by(self, complaint: str) -> str:
+        """What the web server has written, where the complaint is about a failure of its own."""
+        if "status of 5" not in complaint:
+            return ""
+        return "".join(f"\n{log.read_text()[-3000:]}" for log in (self.panel.folder / "log").rglob("web*.log"))
 
     def sign_in(
         self, username: str, *, size: dict[str, int] = DESKTOP, language: str = "fa", **options: object

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -11,13 +12,14 @@ from flask import Flask
 
 from sms.core import clock
 from sms.core.calendar import day_of
-from sms.core.db import execute, rows, scalar, transaction
+from sms.core.db import db, execute, rows, scalar, transaction
 from sms.operators.contract import Answer
 from sms.operators.rules import Outcome
 from sms.outbox.operations import outcomes, refunds
 from sms.outbox.operations.campaigns import finish_cancelled
 from sms.outbox.operations.dispatch import Recipient
 from sms.outbox.operations.outcomes import Final
+from sms.outbox.queries import campaigns
 from tests.factories import AT, Shop, make_campaign, make_refund_rule, make_shop
 from tests.journeys.walker import Walker
 from tests.outbox.conftest import Steps, accepted, balance, refused
@@ -111,6 +113,24 @@ def test_the_page_of_a_send_at_every_stage(shop: Shop, steps: Steps, walker: Wal
         ["Blocked advertising", "1", "100%", "1,000 rial", "Refunded"],
         ["Not in network", "1", "100%", "1,000 rial", cells(walker, 0)[1][4]],
     ]
+
+
+def test_a_page_read_while_its_last_refund_is_posted_is_a_page(
+    shop: Shop, steps: Steps, walker: Walker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_refund_rule(operator_id=shop.operator_id, outcome="not_in_network", delay_seconds=48 * 3600)
+    campaign_id = sent(walker, shop.line_id, recipients=numbers(9))
+    steps.send(answered, at=clock.now())
+    reported(campaign_id)
+    steps.settle(campaign_id)
+    assert "Refund still due" in walker.go(f"/campaigns/{campaign_id}").text
+
+    as_it_was = campaigns.campaign(account_id=shop.account_id, campaign_id=campaign_id)
+    db.session.expunge_all()
+    with transaction():
+        refunds.post_due(most=10, at=clock.now() + timedelta(hours=49))
+    monkeypatch.setattr("sms.outbox.views.sends.campaign_of", lambda _id: as_it_was)
+    assert "Refund still due" not in walker.go(f"/campaigns/{campaign_id}").text
 
 
 def test_polling_ends_by_itself_and_answers_with_the_block_alone(shop: Shop, steps: Steps, walker: Walker) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from sms.core.db import db, rows, scalar
+from sms.core.db import db, row, rows, scalar
 from sms.core.ids import first_id_at
 from sms.outbox.models import Campaign
 from sms.outbox.rules import CampaignState
@@ -121,14 +121,14 @@ def refunds(*, campaign_id: int) -> list[Refunds]:
     return [Refunds(**refund._mapping) for refund in found]
 
 
-def refund_due(*, campaign_id: int) -> Row[Any]:
-    """When the refunds that a campaign still waits for fall due: the first and the last."""
-    (found,) = rows(
+def refund_due(*, campaign_id: int) -> Row[Any] | None:
+    """When the refunds that a campaign still waits for fall due: the first and the last; None once all are posted, be it
+    a moment after its counters were read."""
+    return row(
         "SELECT min(due_at) AS first_at, max(due_at) AS last_at FROM outbox_refund"
-        " WHERE campaign_id = :id AND transfer_id IS NULL",
+        " WHERE campaign_id = :id AND transfer_id IS NULL HAVING count(*) > 0",
         id=campaign_id,
     )
-    return found
 
 
 @dataclass(frozen=True, slots=True)
