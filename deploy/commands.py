@@ -180,8 +180,9 @@ def _absolute(words: Sequence[str]) -> list[str]:
 
 
 def test(arguments: Sequence[str]) -> NoReturn:
-    """Everything that must pass, one process a core."""
-    spread = [] if any(word.startswith(("-n", "--numprocesses")) for word in arguments) else ["-n", str(_cores())]
+    """Everything that must pass, one process a core; who is done early takes over what another one has not begun."""
+    is_spread = any(word.startswith(("-n", "--numprocesses")) for word in arguments)
+    spread = [] if is_spread else ["-n", str(_cores()), "--dist", "worksteal"]
     _become(python_command("pytest", *spread, *arguments), {})
 
 
