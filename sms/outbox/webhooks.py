@@ -4,18 +4,19 @@ committed."""
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from threading import Condition, Lock
+from threading import Condition
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from sms.core import clock
 from sms.core.db import release, transaction
 from sms.core.web.forms import csrf
 from sms.core.web.guards import public
-from sms.operators.contract import Payload, Report
+from sms.core.web.machines import Allowance, payload, told
+from sms.operators.contract import Report
 from sms.operators.push.queries import Push, push
 from sms.operators.push.rules import is_from, is_right
 from sms.outbox.operations import pushed
@@ -27,27 +28,6 @@ csrf.exempt(bp)  # an operator has no session, and the address itself is the sec
 _KNOWN_SECONDS = 1.0  # so long may an address still work after it was closed
 _MOST_KNOWN = 1_000
 _GATHER_SECONDS = 0.004
-
-
-class Allowance:
-    """How much may be done of something: so much a second, `burst` at once after a pause. Counted in this process."""
-
-    def __init__(self, *, per_second: float, burst: float) -> None:
-        self._per_second, self._burst = per_second, burst
-        self._lock = Lock()
-        self._left: dict[object, tuple[float, float]] = {}
-
-    def takes(self, key: object, amount: float = 1.0) -> bool:
-        """Whether there is something left for this key; then the amount is taken off, even below nothing."""
-        now = time.monotonic()
-        with self._lock:
-            if len(self._left) >= _MOST_KNOWN and key not in self._left:
-                self._left.clear()
-            left, since = self._left.get(key, (self._burst, now))
-            left = min(self._burst, left + (now - since) * self._per_second)
-            is_allowed = left > 0
-            self._left[key] = (left - amount if is_allowed else left, now)
-            return is_allowed
 
 
 REPORTS = Allowance(per_second=5_000, burst=100_000)  # by gateway
@@ -152,34 +132,19 @@ def reports(gateway_id: int, token: str) -> ResponseReturnValue:
     address = request.remote_addr or ""
     gateway = _gateway(gateway_id, token)
     if gateway is None or gateway.parse is None:
-        return _told("not found", 404) if MISTAKES.takes(address) else _told("too many mistakes", 429)
+        return told("not found", 404) if MISTAKES.takes(address) else told("too many mistakes", 429)
     if not is_from(gateway.addresses, address):
         log.warning("gateway %s: a push from an address that is not on its list", gateway_id)
-        return _told("address not allowed", 403)
-    payload = _payload()
-    if not payload and request.method != "POST":
-        return _told("ready")
+        return told("address not allowed", 403)
+    said = payload()
+    if not said and request.method != "POST":
+        return told("ready")
     if not REPORTS.takes(gateway_id, 0):
-        return _told("too fast", 429)
-    found = gateway.parse(payload)
+        return told("too fast", 429)
+    found = gateway.parse(said)
     REPORTS.takes(gateway_id, max(1, len(found)))
     if not found:
         log.warning("gateway %s: a push without a readable report", gateway_id)
-        return _told("no report found", 400)
+        return told("no report found", 400)
     _gatherer.keep(gateway_id, found)
-    return _told("ok")
-
-
-def _payload() -> Payload:
-    if request.is_json:
-        return request.get_data(cache=False)
-    fields: Mapping[str, list[str]] = request.values.to_dict(flat=False)
-    # A body of no declared kind may still be JSON.
-    return fields or request.get_data(cache=False)
-
-
-def _told(word: str, status: int = 200) -> Response:
-    response = Response(word + "\n", status=status, mimetype="text/plain")
-    if status == 429:  # noqa: PLR2004 - HTTP's own number
-        response.headers["Retry-After"] = "5"
-    return response
+    return told("ok")

@@ -1,6 +1,7 @@
 """Tables of any usual file come in as rows, and what we write is read back as it was."""
 
 import io
+import zipfile
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -67,6 +68,19 @@ def test_a_sheet_is_read_back_as_it_was_written() -> None:
         (3, ["", "1.5", "x"]),
     ]
     assert xlsx(sheet) == xlsx(sheet)
+
+
+def test_what_somebody_wrote_is_only_text_and_stays_as_it_was() -> None:
+    written = ["می\u200cخواهم\u00a0😀", "=1+1", "_x0041_ a_x", "<b>{{7*7}}", "\u202eevil\0"]
+    kept = [*written[:4], "evil"]
+    made = xlsx(Sheet("a", ["a"] * 5, [written], [10] * 5))
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in sheet
+    assert "_x005F_x0041_ a_x" in sheet  # Excel reads the underscore's number, and shows the rest as it stands
+    assert [cell.replace("_x005F_", "_") for cell in _rows(made)[1][1]] == kept
+    with zipfile.ZipFile(io.BytesIO(xlsx(Sheet("a", ["a"], [["é" * 40_000]], [10])))) as archive:
+        assert archive.read("xl/worksheets/sheet1.xml").decode().count("é") == 32_767  # more Excel does not open
 
 
 def test_cells_are_named_as_a_spreadsheet_names_them() -> None:

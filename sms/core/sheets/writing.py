@@ -3,10 +3,12 @@
 Texts are inline strings, never formulas: whatever somebody typed into the panel is only shown."""
 
 import io
+import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
 from sms.core.sheets.table import cell_name
@@ -19,6 +21,9 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _NO_TITLE = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
 _PLAIN, _HEADER, _AMOUNT = 0, 1, 2
+_LONGEST = 32_767  # characters Excel takes in a cell
+_KEPT = frozenset("\n\t\u00a0\u200c\u200d")  # not printable by the letter, and part of what somebody wrote
+_LIKE_ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")  # what Excel would read as a character's number
 _MOMENT = (2026, 1, 1, 0, 0, 0)  # of every file's parts: the same contents make the same bytes
 
 _TYPES = f"""{_HEAD}<Types xmlns="{_PACKAGE}/content-types">
@@ -64,19 +69,26 @@ class Sheet:
 def xlsx(sheet: Sheet) -> bytes:
     """The file."""
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in (
-            ("[Content_Types].xml", _TYPES),
-            ("_rels/.rels", _RELATIONS),
-            ("xl/workbook.xml", _book(sheet)),
-            ("xl/_rels/workbook.xml.rels", _BOOK_RELATIONS),
-            ("xl/styles.xml", _STYLES),
+    write_xlsx(sheet, made)
+    return made.getvalue()
+
+
+def write_xlsx(sheet: Sheet, stream: BinaryIO) -> None:
+    """Write the file row by row, so that a long sheet is nowhere whole."""
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, pieces in (
+            ("[Content_Types].xml", [_TYPES]),
+            ("_rels/.rels", [_RELATIONS]),
+            ("xl/workbook.xml", [_book(sheet)]),
+            ("xl/_rels/workbook.xml.rels", [_BOOK_RELATIONS]),
+            ("xl/styles.xml", [_STYLES]),
             ("xl/worksheets/sheet1.xml", _sheet(sheet)),
         ):
             part = zipfile.ZipInfo(name, _MOMENT)
             part.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(part, text)
-    return made.getvalue()
+            with archive.open(part, "w") as written:
+                for piece in pieces:
+                    written.write(piece.encode())
 
 
 def _book(sheet: Sheet) -> str:
@@ -86,7 +98,7 @@ def _book(sheet: Sheet) -> str:
     )
 
 
-def _sheet(sheet: Sheet) -> str:
+def _sheet(sheet: Sheet) -> Iterator[str]:
     columns = "".join(
         f'<col min="{place}" max="{place}" width="{width}" customWidth="1"/>'
         for place, width in enumerate(sheet.widths, start=1)
@@ -95,13 +107,14 @@ def _sheet(sheet: Sheet) -> str:
     kept = f' xSplit="{sheet.kept_columns}"' if sheet.kept_columns else ""
     pane = "bottomRight" if sheet.kept_columns else "bottomLeft"
     right = ' rightToLeft="1"' if sheet.is_right_to_left else ""
-    return (
+    yield (
         f'{_HEAD}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0"{right}>'
         f'<pane{kept} ySplit="1" topLeftCell="{corner}" activePane="{pane}" state="frozen"/></sheetView></sheetViews>'
         f"<cols>{columns}</cols><sheetData>{_row(1, sheet.header, _HEADER)}"
-        + "".join(_row(number, row, _PLAIN) for number, row in enumerate(sheet.rows, start=2))
-        + "</sheetData></worksheet>"
     )
+    for number, row in enumerate(sheet.rows, start=2):
+        yield _row(number, row, _PLAIN)
+    yield "</sheetData></worksheet>"
 
 
 def _row(number: int, values: Sequence[Value], style: int) -> str:
@@ -113,6 +126,7 @@ def _cell(name: str, value: Value, style: int) -> str:
     if value is None or value == "":
         return ""
     if isinstance(value, str):
-        shown = escape("".join(each for each in value if each.isprintable() or each in "\n\t"))
+        written = "".join(each for each in value[:_LONGEST] if each.isprintable() or each in _KEPT)
+        shown = escape(_LIKE_ESCAPE.sub("_x005F_", written))
         return f'<c r="{name}" s="{style}" t="inlineStr"><is><t xml:space="preserve">{shown}</t></is></c>'
     return f'<c r="{name}" s="{_AMOUNT}"><v>{value}</v></c>'

@@ -13,12 +13,12 @@ from sqlalchemy import Row
 from sms.core.calendar import TEHRAN, day_text
 from sms.core.db import release, row, rows
 from sms.core.money import MRIAL_PER_RIAL
+from sms.core.sheets.delimited import BOM, cell
 from sms.core.text import N_
 from sms.outbox.intake.queries import SkippedRow
 from sms.outbox.queries.messages import MessageFilter, message_ids, progress_of
 from sms.outbox.rules import Progress
 
-BOM = "\ufeff"  # by it Excel knows that the file is UTF-8
 _SLICE = 20_000
 
 HEADER: tuple[str, ...] = (
@@ -60,10 +60,6 @@ LEFT JOIN outbox_refund r ON r.message_id = m.id
 _OF_CAMPAIGN = "WHERE m.id BETWEEN :low AND :high AND m.campaign_id = :campaign_id {and_more} ORDER BY m.id"
 _OF_IDS = "WHERE m.id BETWEEN :low AND :high AND m.id = ANY(:ids) ORDER BY m.id DESC"
 
-# What a spreadsheet takes for the beginning of a formula, also behind blanks, quotes and separators.
-_FORMULA = frozenset("=+-@\t\r＝＋－＠")
-_SKIPPED_BEFORE = " \"';,\u00a0\u200b\u200e\u200f\ufeff"
-
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -73,15 +69,6 @@ class Words:
     language: str
     networks: Mapping[int, str]
     labels: Mapping[str, str]
-
-
-def cell(text: str) -> str:
-    """One quoted cell that no spreadsheet takes for a formula."""
-    text = text.replace("\0", "")
-    meant = text.lstrip(_SKIPPED_BEFORE)
-    if text[:1] in _FORMULA or meant[:1] in _FORMULA:
-        text = f"'{text}"
-    return '"' + text.replace('"', '""') + '"'
 
 
 def recipients(*, account_id: int, campaign_id: int) -> Iterator[Sequence[Row[Any]]]:
