@@ -16,8 +16,15 @@ SMPP_PORT = 2775
 
 
 def main(words: list[str]) -> int:
-    """`[--port P] [--dir D] …` serves; `control OPERATOR name=value …` changes a running one."""
-    return _control(words[1:]) if words[:1] == ["control"] else _serve(words)
+    """`[--port P] [--dir D] …` serves; `control OPERATOR name=value …` changes a running one; `reply OPERATOR --from M
+    --to LINE TEXT` has people write to a line."""
+    match words[:1]:
+        case ["control"]:
+            return _control(words[1:])
+        case ["reply"]:
+            return _reply(words[1:])
+        case _:
+            return _serve(words)
 
 
 def _serve(words: list[str]) -> int:
@@ -70,8 +77,27 @@ def _control(words: list[str]) -> int:
         knobs = controls.from_words(asked.knobs)
     except controls.UnusableControl as error:
         parser.error(str(error))
-    connection = http.client.HTTPConnection(asked.host, asked.port, timeout=10)
-    connection.request("POST" if knobs else "GET", f"/control/{asked.operator}", json.dumps(knobs) if knobs else None)
+    return _tell(asked.host, asked.port, f"/control/{asked.operator}", knobs)
+
+
+def _reply(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="sms.simulator reply", description="Have people write to a line.")
+    parser.add_argument("operator", choices=CHARACTERS)
+    parser.add_argument("text", help="with --count above 1, {n} in it is the running number")
+    parser.add_argument("--from", dest="sender", required=True, metavar="MOBILE")
+    parser.add_argument("--to", dest="line", required=True, metavar="LINE")
+    parser.add_argument("--count", type=int, default=1, help="so many people, their numbers one after another")
+    parser.add_argument("--times", type=int, default=1, help="the operator brings each text so many times")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=PORT)
+    asked = parser.parse_args(words)
+    wanted = {"from": asked.sender, "to": asked.line, "body": asked.text, "count": asked.count, "times": asked.times}
+    return _tell(asked.host, asked.port, f"/control/{asked.operator}/inbound", wanted)
+
+
+def _tell(host: str, port: int, path: str, wanted: dict[str, object]) -> int:
+    connection = http.client.HTTPConnection(host, port, timeout=10)
+    connection.request("POST" if wanted else "GET", path, json.dumps(wanted) if wanted else None)
     reply = connection.getresponse()
     answer = json.loads(reply.read())
     connection.close()

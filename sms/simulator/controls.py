@@ -37,6 +37,7 @@ class Controls:
     late_share: float = 0.0  # of sends: answered so much later …
     late_seconds: float = 10.0
     garbage_share: float = 0.0  # of all requests (SMPP: of submits): carried out, and answered with garbage
+    twice_inbound_share: float = 0.0  # of texts from people: brought twice
     refuse_status: int = 0  # answered to every send, nothing accepted; 0 = no
     # HTTP
     status_unknown_seconds: float = 0.0  # a look-up by our own id does not know a message younger than this
@@ -115,7 +116,12 @@ def _each(names: str, holds: Callable[[object], bool], expected: str, speeches: 
 _KNOBS: dict[str, _Knob] = {
     "report_delay_seconds": _Knob(_is_span, "[least, most] in seconds"),
     **_each("accept_delay_ms late_seconds", _is_number, "a number, not below 0", frozenset(Speech)),
-    **_each("cut_reply_share late_share garbage_share", _is_share, "a share from 0 to 1", frozenset(Speech)),
+    **_each(
+        "cut_reply_share late_share garbage_share twice_inbound_share",
+        _is_share,
+        "a share from 0 to 1",
+        frozenset(Speech),
+    ),
     **_each("is_cut_off is_silent", lambda value: isinstance(value, bool), "true or false", frozenset(Speech)),
     "refuse_status": _Knob(_is_count, "an error code, or 0"),
     "duplicates": _one_of(DUPLICATES, _HTTP),

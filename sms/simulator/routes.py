@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable, Mapping
 from itertools import islice
 
-from sms.simulator import controls, kavenegar, magfa
+from sms.simulator import controls, kavenegar, magfa, page
 from sms.simulator.characters import Speech
 from sms.simulator.desk import Desk
 from sms.simulator.http import Reply, Request
 from sms.simulator.smpp.exchange import Exchange
+from sms.simulator.texts import phone
 
 _PAGE = 1000
+_RECEIVED_AT_MOST = 100_000
 
 
 class Simulator:
@@ -40,14 +42,21 @@ class Simulator:
         if speech is Speech.KAVENEGAR and rest[:1] == ["v1"]:
             return kavenegar.answer(self.desks[first], request, rest)
         try:
-            if first == "control":
-                return self._control(request, rest)
-            if first == "truth" and request.method == "GET":
-                return self._truth(request.query, "/".join(rest))
+            return self._own(request, first, rest)
         except (ValueError, KeyError) as error:
             return _answer({"error": str(error)}, status=400)
+
+    def _own(self, request: Request, first: str, rest: list[str]) -> Reply:
+        """What is no operator's: the controls, the page, the truth."""
+        if first == "control":
+            return self._control(request, rest)
+        if first == "reply" and not rest:
+            return self._reply(request)
+        if first == "truth" and request.method == "GET":
+            return self._truth(request.query, "/".join(rest))
         return _answer(
-            {"operators": sorted(self.desks), "also": ["truth/summary", "control"]}, status=404 if first else 200
+            {"operators": sorted(self.desks), "also": ["truth/summary", "control", "reply"]},
+            status=404 if first else 200,
         )
 
     # controls
@@ -61,7 +70,7 @@ class Simulator:
             if not isinstance(wanted, dict):
                 raise controls.UnusableControl("controls are given as one JSON object")
             if words[1:] == ["inbound"]:
-                self._receive(code, str(wanted["from"]), str(wanted["to"]), str(wanted["body"]))
+                self._receive_all(code, wanted)
             else:
                 _turn(desk, wanted)
                 if wanted.get("reset") and code in self._exchanges:
@@ -73,16 +82,45 @@ class Simulator:
         exchange = self._exchanges.get(code)
         return {**self.desks[code].shown(), **(exchange.shown() if exchange else {})}
 
-    def _receive(self, code: str, sender: str, line: str, body: str) -> None:
-        """A text from a person to a line of this operator."""
+    def _reply(self, request: Request) -> Reply:
+        """The page on which people write to a line."""
+        codes = sorted(self.desks)
+        if request.method != "POST":
+            return page.page(codes, request.query)
+        form = page.read(request.body)
+        try:
+            self._desk(form["operator"])
+            self._receive_all(form["operator"], page.wanted(form))
+        except (ValueError, KeyError) as error:
+            return page.page(codes, form, said=f"Not sent: {error}", status=400)
+        return page.page(codes, form, said="Sent · فرستاده شد")
+
+    def _receive_all(self, code: str, wanted: dict[str, object]) -> None:
+        """Texts from `count` people, whose numbers follow on `from`, each brought `times` times."""
+        sender, count, times = str(wanted["from"]), wanted.get("count", 1), wanted.get("times", 1)
+        if (
+            type(count) is not int
+            or type(times) is not int
+            or not (0 < count <= _RECEIVED_AT_MOST and 0 < times <= _PAGE)
+        ):
+            raise controls.UnusableControl(f"count is 1 to {_RECEIVED_AT_MOST}, times 1 to {_PAGE}")
+        first = phone(sender)
+        for number in range(count):
+            each = sender if first is None or count == 1 else str(first + number)
+            body = str(wanted["body"]).replace("{n}", str(number + 1)) if count > 1 else str(wanted["body"])
+            self._receive(code, each, str(wanted["to"]), body, times=times)
+
+    def _receive(self, code: str, sender: str, line: str, body: str, *, times: int) -> None:
+        """A text from a person to a line of this operator; brought again it is the same to the last byte."""
         desk = self.desks[code]
+        times += desk.is_happening(desk.controls.twice_inbound_share)
         match desk.character.speech:
             case Speech.MAGFA:
-                desk.inbox.append(magfa.inbound(sender, line, body))
+                desk.inbox.extend([magfa.inbound(sender, line, body)] * times)
             case Speech.KAVENEGAR:
-                desk.inbox.append(kavenegar.inbound(desk, sender, line, body))
+                desk.inbox.extend([kavenegar.inbound(desk, sender, line, body)] * times)
             case Speech.SMPP:
-                self._exchanges[code].inbound(sender=sender, line=line, body=body)
+                self._exchanges[code].inbound(sender=sender, line=line, body=body, times=times)
 
     def _desk(self, code: str) -> Desk:
         if code not in self.desks:

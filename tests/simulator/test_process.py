@@ -8,6 +8,8 @@ import warnings
 from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -196,3 +198,39 @@ def test_a_killed_simulator_remembers_what_it_answered(tmp_path: Path) -> None:
             mid = again.call(f"{V2}/mid/7", operator="3000")["mid"]
             assert f'"id":{mid}'.encode() in got
             assert again.call(f"{V2}/statuses/{mid}", operator="3000")["dlrs"][0]["status"] == 1
+
+
+def test_people_write_on_a_page(simulator: RunningSimulator) -> None:
+    def post(**fields: str) -> tuple[int, str]:
+        request = Request(f"{simulator.url}/reply", urlencode(fields).encode())  # noqa: S310 - our own address
+        try:
+            with urlopen(request, timeout=10) as answer:  # noqa: S310
+                return answer.status, answer.read().decode()
+        except HTTPError as error:
+            return error.code, error.read().decode()
+
+    with urlopen(f"{simulator.url}/reply", timeout=10) as answer:  # noqa: S310
+        assert "<option>3000</option>" in answer.read().decode()
+    status, shown = post(operator="3000", to="30001", body="<b>آری", times="2", **{"from": "09120000001"})
+    assert (status, "Sent" in shown, "<b>" in shown) == (200, True, False)
+    told = simulator.call(f"{V2}/messages/100", operator="3000")["messages"]
+    assert [text["body"] for text in told] == ["<b>آری", "<b>آری"]
+    for wrong in ({"operator": "9999"}, {"operator": "3000", "count": "many"}, {"operator": "3000", "count": "0"}):
+        status, shown = post(**{"to": "30001", "body": "x"} | wrong)
+        assert (status, "Not sent" in shown) == (400, True)
+
+
+def test_people_write_by_a_word(simulator: RunningSimulator) -> None:
+    def reply(*words: str) -> int:
+        command = [sys.executable, "-m", "sms.simulator", "reply", "3000", "--port", str(simulator.port), *words]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode
+
+    assert reply("--from", "09120000001", "--to", "30001", "vote {n}", "--count", "2", "--times", "2") == 0
+    told = simulator.call(f"{V2}/messages/100", operator="3000")["messages"]
+    assert [(text["senderNumber"][-10:], text["body"]) for text in told] == [
+        ("9120000001", "vote 1"),
+        ("9120000001", "vote 1"),
+        ("9120000002", "vote 2"),
+        ("9120000002", "vote 2"),
+    ]
+    assert reply("--from", "09120000001", "--to", "30001", "x", "--count", "0") == 1

@@ -200,12 +200,12 @@ class Exchange:
         self._waiting.extendleft(reversed(deliveries))
         self._keep_ticking()
 
-    def inbound(self, *, sender: str, line: str, body: str) -> None:
-        """A text from a person to a line; raises ValueError for a sender that is no mobile number."""
+    def inbound(self, *, sender: str, line: str, body: str, times: int = 1) -> None:
+        """A text from a person to a line, delivered so many times; raises ValueError for what is no mobile number."""
         number = texts.phone(sender)
         if number is None or not line.isdecimal():
             raise ValueError("from is a mobile number, to is a line")
-        self.put(inbound.bodies(number, line, body, reference=self.desk.random.randrange(256)))
+        self.put(inbound.bodies(number, line, body, reference=self.desk.random.randrange(256)) * times)
 
     def spread(self, now: float) -> None:
         """Hand what waits to the links that have room, in equal shares."""
