@@ -12,8 +12,9 @@ from jobs.lasting import attempt
 from sms.core import clock
 from sms.core.db import apart, transaction
 from sms.operators.contract import InboundPart, InboundText, Line, Receipt
+from sms.operators.inbound import operations as inbound
 from sms.operators.queries import GatewayWay
-from sms.outbox.operations import inbound, receipts
+from sms.outbox.operations import receipts
 from sms.outbox.operations.parts import Known
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from sms.operators.rules import OnAbsent
 
 POLLING_PLAN_SECONDS = (2, 4, 8, 15, 30, 45)
 REPORT_HORIZON_SECONDS = 60  # so that silence soon becomes "expired" and the campaign closes
+INBOUND_EVERY_SECONDS = 5  # so that a reply is soon seen
 
 
 @dataclass(frozen=True, slots=True)

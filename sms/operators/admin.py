@@ -18,9 +18,10 @@ from sms.core.web.htmx import STOP_POLLING, is_htmx, redirect_to, render_page
 from sms.core.web.i18n import _, say
 from sms.core.web.limits import limiter
 from sms.operators import operations, queries
-from sms.operators.contract import Adapter, explained
+from sms.operators.contract import Adapter
 from sms.operators.forms import NewGatewayForm, OperatorForm, gateway_form
 from sms.operators.health.admin import bp
+from sms.operators.health.rules.talks import explained
 from sms.operators.operations import Actor, Checked
 from sms.operators.push.queries import push
 from sms.operators.rules import (

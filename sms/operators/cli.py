@@ -14,7 +14,7 @@ from sms.core.db import release, transaction
 from sms.core.errors import Refusal
 from sms.core.text import N_
 from sms.operators import operations, queries
-from sms.operators.contract import explained
+from sms.operators.health.rules.talks import explained
 from sms.operators.operations import PANEL
 from sms.operators.rules import COLOUR_LABELS, GatewaySettings, OnAbsent, SaleMode
 
@@ -62,6 +62,7 @@ def operator_add(*, code: str, name_fa: str, name_en: str, colour: str, sale_mod
 @click.option("--lease", "lease_seconds", type=float, default=_USUAL.lease_seconds, show_default=True)
 @click.option("--polling-plan", default=" ".join(map(str, _USUAL.polling_plan_seconds)), show_default=True)
 @click.option("--report-horizon", "report_horizon_seconds", type=int, default=_USUAL.report_horizon_seconds)
+@click.option("--inbound-every", "inbound_every_seconds", type=int, default=_USUAL.inbound_every_seconds)
 @click.option("--lookup-after", "lookup_after_seconds", type=float, default=_USUAL.lookup_after_seconds)
 @click.option(
     "--setting", "setting_words", multiple=True, metavar="NAME=VALUE", help="One of the adapter's own; may be repeated."

@@ -5,7 +5,7 @@ What there is one of for each message is a NamedTuple: it is made four times as 
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -83,6 +83,16 @@ class InboundText:
     line_number: str
     body: str
     sent_at: datetime | None
+    operator_ref: str = ""  # the operator's own id of it, where it tells one: by it a repeat is known
+    missing: int = 0  # parts that never came
+
+
+class RawInbound(NamedTuple):
+    """An operator's answer that holds texts, as it came: kept before anybody reads it, as it may not be told again."""
+
+    content: bytes
+    line_number: str = ""  # the line asked about, where texts are asked for line by line
+    is_whole: bool = True
 
 
 class OperatorError(SmsError):
@@ -188,8 +198,13 @@ class Operator(Adapter, Protocol):
     def lookup(self, message_id: int) -> str | None:
         """The operator's reference of our id, or None when it does not know it."""
 
-    def inbound(self, limit: int) -> list[InboundText]:
-        """Texts that arrived at our lines; at many operators the read is destructive."""
+    def inbound(self, limit: int, lines: Sequence[str] = (), *, again: bool = False) -> Iterator[RawInbound]:
+        """Answers with texts that arrived at our lines, of which these are `lines`; each is to be kept before the next
+        is asked for, as the read is destructive or marks as read. `again`: those told before, where it can tell them.
+        What it could not answer is raised after what came."""
+
+    # Every such class also has, static, so that what was kept is read without an account:
+    #     parse_inbound(raw: RawInbound) -> list[InboundText]: those that came whole, of whatever was answered.
 
 
 # Operators we stay connected to
@@ -331,33 +346,7 @@ class BoundOperator(Adapter, Protocol):
 NOTHING_LEFT = N_("The operator could not be reached; nothing was sent.")
 UNKNOWN_FATE = N_("The operator's answer did not arrive whole; what it accepted is being looked up.")
 
-_NOT_REACHED = N_("The operator could not be reached. Check the address, and whether this server is let through to it.")
-_NO_ANSWER = N_("The operator was reached, but no whole answer came in time.")
-_OTHER_TONGUE = N_("Something answered, but not as this operator does. Check the address.")
-_WRONG_CREDENTIALS = N_(
-    "The operator was reached, but does not accept these credentials or this server's address (code %(code)s)."
-)
-_EMPTY = N_("The credentials are right, but our account at the operator has no credit left (code %(code)s).")
-_NOT_NOW = N_("The operator was reached, but refused the question (code %(code)s).")
 _LONGEST_TEXT = 500
-
-
-def explained(error: SmsError) -> SmsError:
-    """What a failed question to an operator means for the person who set the gateway up; other errors as they are."""
-    match error:
-        case BadCredentials():
-            return SmsError(_WRONG_CREDENTIALS, code=error.code)
-        case OutOfCredit():
-            return SmsError(_EMPTY, code=error.code)
-        case Refused():
-            return SmsError(_NOT_NOW, code=error.code)
-        case Unreachable() if error.message == NOTHING_LEFT:
-            return SmsError(_NOT_REACHED)
-        case Unanswered():
-            # Raised while listening, or by the adapter that could make nothing of what it heard.
-            return SmsError(_NO_ANSWER if error.__cause__ else _OTHER_TONGUE)
-        case _:
-            return error
 
 
 def checked_settings(fields: Sequence[SettingField], given: Mapping[str, object]) -> dict[str, object]:

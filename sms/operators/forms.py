@@ -16,6 +16,7 @@ from sms.operators.contract import FieldKind, SettingField
 from sms.operators.queries import GatewayView
 from sms.operators.rules import (
     COLOUR_LABELS,
+    INBOUND_EVERY_SECONDS,
     ON_ABSENT_LABELS,
     SALE_MODE_LABELS,
     GatewaySettings,
@@ -164,11 +165,19 @@ class GatewaySettingsForm(Form):
         description=N_("Send again only when the operator promised that a repeated id is refused or told alike."),
     )
 
+    inbound_every_seconds = IntField(
+        N_("Texts to our lines are asked for every"),
+        [_is_storable],
+        description=N_("Seconds; empty for 15, 0 for never. An operator we stay bound to brings them by itself."),
+    )
+
     @property
     def settings(self) -> GatewaySettings:
         """What was filled in; only of a form that validates."""
         named = [each.name for each in fields(GatewaySettings) if each.name != "own"]
         values: dict[str, Any] = {name: self[name].data for name in named}
+        if values["inbound_every_seconds"] is None:
+            values["inbound_every_seconds"] = INBOUND_EVERY_SECONDS
         values["own"] = {field.name.removeprefix(_OWN): field.data for field in self.own_fields}
         values |= {name: values[name].strip() for name in ("name", "base_url")}
         return GatewaySettings(**values | {"on_absent": OnAbsent(values["on_absent"])})

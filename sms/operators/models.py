@@ -75,6 +75,7 @@ class Gateway(Model):
     settings: Mapped[dict[str, Any]] = mapped_column(JSONB)
     per_second: Mapped[float | None] = mapped_column(REAL)
     credit_alert_mrial: Mapped[Big | None]
+    inbound_every_seconds: Mapped[int]
     push_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     push_made_at: Mapped[Moment | None]
     push_addresses: Mapped[list[str]] = mapped_column(ARRAY(Text))

@@ -136,10 +136,10 @@ def add_gateway(
     made = scalar(
         """INSERT INTO operators_gateway (operator_id, adapter, credentials_sealed, created_at, name, base_url,
                batch_size, concurrency, timeout_seconds, slowest_accept_seconds, lease_seconds, polling_plan_seconds,
-               report_horizon_seconds, lookup_after_seconds, on_absent, settings)
+               report_horizon_seconds, lookup_after_seconds, on_absent, inbound_every_seconds, settings)
            VALUES (:operator_id, :adapter, :sealed, :at, :name, :base_url, :batch_size, :concurrency, :timeout_seconds,
                :slowest_accept_seconds, :lease_seconds, :polling_plan_seconds, :report_horizon_seconds,
-               :lookup_after_seconds, :on_absent, CAST(:settings AS jsonb))
+               :lookup_after_seconds, :on_absent, :inbound_every_seconds, CAST(:settings AS jsonb))
            ON CONFLICT (name) DO NOTHING RETURNING id""",
         operator_id=operator_id,
         adapter=adapter,

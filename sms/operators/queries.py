@@ -227,6 +227,7 @@ class GatewayView:
     report_horizon_seconds: int
     lookup_after_seconds: float
     on_absent: str
+    inbound_every_seconds: int
     settings: Mapping[str, object]
     stopped_reason: str
     failing_since: datetime | None
@@ -259,7 +260,7 @@ _VIEW = """
 SELECT g.id, g.operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa, o.name_en AS operator_name_en,
        o.colour, g.name, g.adapter, g.base_url, g.is_on, g.batch_size, g.concurrency, g.timeout_seconds,
        g.slowest_accept_seconds, g.lease_seconds, g.polling_plan_seconds, g.report_horizon_seconds,
-       g.lookup_after_seconds, g.on_absent, g.settings, g.stopped_reason,
+       g.lookup_after_seconds, g.on_absent, g.inbound_every_seconds, g.settings, g.stopped_reason,
        coalesce(g.failing_since, CASE WHEN h.breaker <> 'closed' THEN h.since END) AS failing_since, g.failure_count,
        g.last_error, g.last_ok_at, g.retry_at, g.credit_mrial, g.credit_checked_at, g.created_at,
        coalesce(h.override = 'open' AND h.override_until > now(), false) AS is_held

@@ -105,6 +105,9 @@ class UnusableSetting(Refusal):
         self.field = field
 
 
+INBOUND_EVERY_SECONDS = 15
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
     """What staff decide of one gateway; seconds everywhere."""
@@ -120,10 +123,12 @@ class GatewaySettings:
     report_horizon_seconds: int = 82_800
     lookup_after_seconds: float = 120.0
     on_absent: OnAbsent = OnAbsent.PARK
+    inbound_every_seconds: int = INBOUND_EVERY_SECONDS  # texts to our lines are asked for; 0: never
     own: Mapping[str, object] | None = None  # the adapter's own settings; None: the usual ones, or those there are
 
 
 NAME_LENGTH = 60
+MAX_INBOUND_SECONDS = 86_400
 MAX_CONCURRENCY = 64
 MAX_TIMEOUT_SECONDS = 120
 MAX_LEASE_SECONDS = 600
@@ -208,6 +213,12 @@ def _time_checks(settings: GatewaySettings) -> list[_Check]:
             "report_horizon_seconds",
             N_("Reports are awaited for at least 1 and at most %(most)s seconds."),
             {"most": MAX_HORIZON_SECONDS},
+        ),
+        (
+            0 <= settings.inbound_every_seconds <= MAX_INBOUND_SECONDS,
+            "inbound_every_seconds",
+            N_("Texts are asked for every 1 to %(most)s seconds; 0: never."),
+            {"most": MAX_INBOUND_SECONDS},
         ),
         (
             0 < len(plan) <= MAX_POLLS and plan[0] > 0 and all(a < b for a, b in pairwise(plan)),

@@ -14,19 +14,19 @@ TOP_LEVEL = {
     *("app.py", "sms", "templates", "static", "jobs", "tests", "requirements.txt", "README.md"),
     *("panel.py", "pyproject.toml", "requirements-dev.txt", "CHANGELOG.md", "LICENSE", "docs", "bench", "deploy"),
 }
-CAPABILITIES = {"accounts", "ledger", "operators", "lines", "billing", "contacts", "outbox", "dashboard"}
+CAPABILITIES = {"accounts", "ledger", "operators", "lines", "billing", "contacts", "outbox", "inbox", "dashboard"}
 NOT_CAPABILITIES = {"core", "simulator", "migrations", "__init__.py", "README.md"}
 FILE_NAMES = {
     *("rules", "models", "queries", "operations", "forms", "views", "admin", "api", "webhooks", "cli"),
     *("__init__", "fa.po"),
 }
 OWN_NAMES = {
-    "operators": {"contract", "registry", "protocols", "adapters", "health", "push"},
+    "operators": {"contract", "registry", "protocols", "adapters", "health", "push", "inbound"},
     "lines": {"formats", "stock", "shop", "orders", "documents", "renewals", "public", "own", "traffic"},
     "outbox": {"intake", "comparison"},  # reading recipients is a room of its own with the same file names
 }
 ROOMS = (  # inside a capability, with the same file names
-    *("intake", "comparison", "health", "push"),
+    *("intake", "comparison", "health", "push", "inbound"),
     *("formats", "stock", "shop", "orders", "documents", "renewals", "public", "own", "traffic"),
 )
 NEVER = {"utils", "util", "helpers", "helper", "services", "service", "common", "managers", "manager", "misc", "tools"}

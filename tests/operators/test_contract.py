@@ -13,9 +13,11 @@ from sms.operators.contract import (
     AnswerKind,
     BadCredentials,
     Envelope,
+    InboundText,
     Operator,
     OperatorError,
     OutOfCredit,
+    RawInbound,
     Refused,
     Submission,
     Unanswered,
@@ -40,6 +42,7 @@ class Facts:
     busy_codes: tuple[int, ...]
     send: str  # what the simulator calls a submission
     not_in_network: Outcome
+    tells_again: bool  # texts that were asked for once
 
 
 FACTS = {
@@ -49,6 +52,7 @@ FACTS = {
         busy_codes=(15, 23),
         send="send",
         not_in_network=Outcome.NOT_IN_NETWORK,
+        tells_again=False,
     ),
     "kavenegar": Facts(
         tells_dates=False,
@@ -56,6 +60,7 @@ FACTS = {
         busy_codes=(409, 429, 451),
         send="sms/sendarray",
         not_in_network=Outcome.UNDELIVERED,
+        tells_again=True,
     ),
 }
 
@@ -218,20 +223,66 @@ def test_a_busy_operator_is_asked_again_later(simulator: RunningSimulator, adapt
         assert (caught.value.code, caught.value.retry_after_seconds) == (str(code), 5)
 
 
+LINE = "30001234"
+
+
+def people_write(simulator: RunningSimulator, code: str, *texts: str) -> None:
+    for text in texts:
+        body = f'{{"from": "989120000001", "to": "{LINE}", "body": {json.dumps(text)}}}'
+        simulator.call(f"/control/{SIMULATED[code]}/inbound", body.encode())
+
+
+def read(adapter: Operator, **asked: bool) -> list[InboundText]:
+    parse = type(adapter).parse_inbound  # type: ignore[attr-defined]
+    return [text for raw in adapter.inbound(50, [LINE], **asked) for text in parse(raw)]
+
+
 @pytest.mark.parametrize("code", ASKED)
 def test_inbound_texts(simulator: RunningSimulator, code: str) -> None:
-    access = replace(simulator.access(SIMULATED[code]), settings={"inbound_lines": "30001234"})
-    adapter = build_operator(code, access)
+    adapter = build_operator(code, simulator.access(SIMULATED[code]))
     texts = ["لغو", 'line\nbreak "quoted" 😀']
-    for text in texts:
-        body = f'{{"from": "989120000001", "to": "30001234", "body": {json.dumps(text)}}}'
-        simulator.call(f"/control/{operator_of(adapter)}/inbound", body.encode())
-    got = adapter.inbound(1) + adapter.inbound(50)
+    people_write(simulator, code, *texts)
+    got = read(adapter)
     assert [(text.sender[-10:], text.line_number, text.body) for text in got] == [
-        ("9120000001", "30001234", text) for text in texts
+        ("9120000001", LINE, text) for text in texts
     ]
     assert all(text.sent_at for text in got)
-    assert adapter.inbound(50) == []
+    assert read(adapter) == []
+    again = read(adapter, again=True)
+    assert again in ([], got)  # who can tell them again tells the same
+    assert FACTS[code].tells_again == bool(again)
+    adapter.close()
+
+
+@pytest.mark.parametrize("code", ASKED)
+def test_a_torn_answer_is_given_as_it_came_and_its_whole_texts_are_read(simulator: RunningSimulator, code: str) -> None:
+    adapter = build_operator(code, simulator.access(SIMULATED[code]))
+    parse = type(adapter).parse_inbound  # type: ignore[attr-defined]
+    people_write(simulator, code, "whole", "torn away")
+    (raw,) = adapter.inbound(50, [LINE])
+    end = raw.content.index(b"torn away") + 4
+    assert [text.body for text in parse(raw._replace(content=raw.content[:end], is_whole=False))] == ["whole"]
+    for garbage in (b"", b"<html>", b"[1]", b'{"messages": 3, "entries": [[]]}'):
+        assert parse(RawInbound(garbage, LINE)) == []
+    adapter.close()
+
+
+@pytest.mark.parametrize("code", ASKED)
+def test_an_answer_nobody_understands_is_given_before_it_is_complained_about(
+    simulator: RunningSimulator, code: str
+) -> None:
+    adapter = build_operator(code, simulator.access(SIMULATED[code]))
+    simulator.control(SIMULATED[code], garbage_share=1, garbage_kinds=["html"])
+    people_write(simulator, code, "lost in a page")
+    answers = iter(adapter.inbound(50, [LINE]))
+    came = next(answers)
+    assert came.content[:6] == b"<html>"
+    assert type(adapter).parse_inbound(came) == []  # type: ignore[attr-defined]
+    with pytest.raises(OperatorError):
+        next(answers)
+    simulator.control(SIMULATED[code], is_cut_off=True, garbage_share=0)
+    with pytest.raises(OperatorError):
+        list(adapter.inbound(50, [LINE]))
     adapter.close()
 
 

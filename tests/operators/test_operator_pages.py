@@ -261,12 +261,12 @@ def test_a_stopped_gateway_is_resumed(staff: Person, gateway_id: int) -> None:
 def test_pages_ask_again_only_while_something_fails(staff: Person, gateway_id: int) -> None:
     pages = ("/admin/gateways", f"/admin/gateways/{gateway_id}")
     for page in pages:
-        assert "hx-trigger" not in staff.get(page).text
+        assert "hx-trigger" not in staff.get(page).text.partition("<main")[2]
         assert staff.get(page, **{"HX-Request": "true"}).status_code == 286
     with transaction():
         operations.note_failure(gateway_id=gateway_id, error=Unreachable(NOTHING_LEFT), at=AT)
     for page in pages:
-        assert "hx-trigger" in staff.get(page).text
+        assert "hx-trigger" in staff.get(page).text.partition("<main")[2]
         fragment = staff.get(page, **{"HX-Request": "true"})
         assert (fragment.status_code, "<html" in fragment.text) == (200, False)
 

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from sms.core.db import execute, rows, scalar
 from sms.core.queue import GENERAL_QUEUE, INTAKE_QUEUE, Job, reports_queue, ring, sending_queue
+from sms.operators.inbound import operations as inbound
 from sms.operators.queries import bound_adapters
-from sms.outbox.operations import control, inbound, refunds, unknown
+from sms.outbox.operations import control, refunds, unknown
 from sms.outbox.queries.control import down_gateways, open_moves, stranded
 from sms.outbox.queries.waiting import AWAITED
 
@@ -72,3 +73,4 @@ def keep_house(*, at: datetime) -> None:
     scalar("SELECT outbox_make_periods(CAST(:at AS timestamptz) + interval '3 months')", at=at)
     execute("UPDATE outbox_campaign SET is_dirty = true WHERE closed_at IS NULL AND NOT is_dirty")
     inbound.give_up_waiting(at=at)
+    inbound.forget(at=at)

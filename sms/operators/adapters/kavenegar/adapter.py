@@ -1,15 +1,16 @@
 """Speaks Kavenegar's REST: sendarray, status, statuslocalmessageid, receive, account/info."""
 
 import json
+import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 from urllib.parse import quote, quote_plus, urlencode
 
 from sms.core.text import N_
 from sms.operators.adapters.kavenegar import codes
-from sms.operators.adapters.kavenegar.replies import ENTRIES, answers_of, code_of, number_of, reference_of
+from sms.operators.adapters.kavenegar.replies import ENTRIES, HTTP_OK, answers_of, code_of, number_of, reference_of
 from sms.operators.contract import (
     UNKNOWN_FATE,
     Access,
@@ -22,6 +23,7 @@ from sms.operators.contract import (
     OperatorError,
     OutOfCredit,
     Payload,
+    RawInbound,
     Refused,
     Report,
     SettingField,
@@ -30,9 +32,10 @@ from sms.operators.contract import (
 )
 from sms.operators.protocols.http import HTTP_SCHEMES, HttpClient, HttpReply
 from sms.operators.protocols.pushed import reports_of
-from sms.operators.protocols.replies import Row, mrial_of, rows_of, whole_of
+from sms.operators.protocols.replies import Row, mrial_of, rows_of, torn_rows, whole_of
 from sms.operators.rules import Capability
 
+log = logging.getLogger(__name__)
 OUT_OF_CREDIT = N_("Our account at the operator has no credit left (code %(code)s).")
 NOT_KNOWN_THERE = N_("The operator does not accept our account or address (code %(code)s).")
 BUSY = N_("The operator is busy and took nothing (code %(code)s).")
@@ -55,12 +58,10 @@ class Kavenegar:
     setting_fields: ClassVar[Sequence[SettingField]] = (
         SettingField(
             name="inbound_lines",
-            label=N_("Lines whose inbound texts are fetched"),
+            label=N_("Further lines whose inbound texts are fetched"),
             kind=FieldKind.TEXT,
             default="",
-            hint=N_(
-                "Numbers separated by blanks. Leave it empty when nothing is to be fetched: fetching marks as read."
-            ),
+            hint=N_("Numbers separated by blanks; the dedicated lines of this gateway need not be named."),
             pattern=r"(\d{4,20}( +|$))*",
             example="10004346 30002225",
         ),
@@ -148,21 +149,39 @@ class Kavenegar:
             raise Unanswered(UNKNOWN_FATE)
         return balance_mrial
 
-    def inbound(self, limit: int) -> list[InboundText]:
-        """Texts to the lines named in the settings; each line gives up to a hundred and marks them as read, so that
-        more than `limit` may come."""
-        texts: list[InboundText] = []
-        for line in self._lines:
-            if len(texts) >= limit:
-                break
-            try:
-                answer = self._ask("sms/receive.json", linenumber=line, isread="0")
-            except OperatorError:
-                if texts:  # marked as read already: they will not come again
-                    break
-                raise
-            texts += [_text(row, line) for row in rows_of(answer, ENTRIES)]
-        return texts
+    def inbound(self, limit: int, lines: Sequence[str] = (), *, again: bool = False) -> Iterator[RawInbound]:
+        """Texts line by line, of these lines and of those named in the settings; each line gives up to a hundred and
+        marks them as read. `again`: those marked as read, of which the latest are told. A line that is refused, as
+        one that is not theirs, keeps nobody from asking for the others; only when all are, that is raised."""
+        refused: Refused | None = None
+        told = 0
+        for line in dict.fromkeys([*lines, *self._lines]):
+            reply = self._post("sms/receive.json", linenumber=line, isread="1" if again else "0")
+            answer = whole_of(reply)
+            if reply.status != HTTP_OK or (answer is not None and code_of(reply) != codes.OK):
+                try:
+                    _raise_refusal(reply)
+                except Refused as error:
+                    if error.retry_after_seconds:
+                        raise
+                    log.warning("texts of a line are refused (code %s)", error.code)
+                    refused = error
+                    continue
+                raise Unanswered(UNKNOWN_FATE)
+            told += 1
+            if answer is None or answer.get(ENTRIES):
+                yield RawInbound(reply.body, line, reply.is_whole)
+            if answer is None:
+                raise Unanswered(UNKNOWN_FATE)
+        if refused is not None and not told:
+            raise refused
+
+    @staticmethod
+    def parse_inbound(raw: RawInbound) -> list[InboundText]:
+        """The texts that came whole."""
+        answer = whole_of(HttpReply(HTTP_OK, raw.content, raw.is_whole))
+        rows = rows_of(answer, ENTRIES) if answer is not None else torn_rows(raw.content, ENTRIES)
+        return [_text(row, raw.line_number) for row in rows]
 
     @staticmethod
     def parse_reports(payload: Payload) -> list[Report]:
@@ -173,9 +192,12 @@ class Kavenegar:
         """Give the connections back."""
         self._http.close()
 
+    def _post(self, method: str, **fields: str) -> HttpReply:
+        return self._http.post_form(f"{self._key}/{method}", urlencode(fields))
+
     def _ask(self, method: str, **fields: str) -> Row:
         """A question whose answer must be whole and say that it went well."""
-        reply = self._http.post_form(f"{self._key}/{method}", urlencode(fields))
+        reply = self._post(method, **fields)
         answer = whole_of(reply)
         if answer is None or code_of(reply) != codes.OK:
             _raise_refusal(reply)
@@ -230,4 +252,5 @@ def _text(row: Row, line: str) -> InboundText:
         line_number=str(row.get("receptor") or line),
         body=str(row.get("message") or ""),
         sent_at=datetime.fromtimestamp(sent, UTC) if sent is not None and sent < _LATEST else None,
+        operator_ref=str(number_of(row.get("messageid")) or ""),
     )

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import ClassVar
@@ -19,6 +19,7 @@ from sms.operators.contract import (
     InboundText,
     OutOfCredit,
     Payload,
+    RawInbound,
     Refused,
     Report,
     SettingField,
@@ -27,7 +28,7 @@ from sms.operators.contract import (
 )
 from sms.operators.protocols.http import HTTP_SCHEMES, HttpClient, HttpReply
 from sms.operators.protocols.pushed import reports_of
-from sms.operators.protocols.replies import Row, mrial_of, rows_of, whole_of
+from sms.operators.protocols.replies import Row, mrial_of, rows_of, torn_rows, whole_of
 from sms.operators.rules import Capability
 
 OUT_OF_CREDIT = N_("Our account at the operator has no credit left (code %(code)s).")
@@ -108,9 +109,25 @@ class Magfa:
             raise Unanswered(UNKNOWN_FATE)
         return balance_mrial
 
-    def inbound(self, limit: int) -> list[InboundText]:
-        """Texts to our lines; Magfa gives each once and forgets it."""
-        reply = self._ask(f"messages/{min(limit, self.max_batch)}")
+    def inbound(self, limit: int, lines: Sequence[str] = (), *, again: bool = False) -> Iterator[RawInbound]:
+        """Texts to our lines; Magfa gives each once and forgets it, so nothing is told again."""
+        if again:
+            return
+        reply = self._http.get(f"messages/{min(limit, self.max_batch)}")
+        answer = whole_of(reply)
+        if reply.status != HTTP_OK or (answer is not None and answer.get("status") != codes.OK):
+            _raise_refusal(reply)
+            raise Unanswered(UNKNOWN_FATE)
+        if answer is None or answer.get("messages"):
+            yield RawInbound(reply.body, is_whole=reply.is_whole)
+        if answer is None:
+            raise Unanswered(UNKNOWN_FATE)
+
+    @staticmethod
+    def parse_inbound(raw: RawInbound) -> list[InboundText]:
+        """The texts that came whole."""
+        answer = whole_of(HttpReply(HTTP_OK, raw.content, raw.is_whole))
+        rows = rows_of(answer, "messages") if answer is not None else torn_rows(raw.content, "messages")
         return [
             InboundText(
                 sender=str(row.get("senderNumber") or ""),
@@ -118,7 +135,7 @@ class Magfa:
                 body=str(row.get("body") or ""),
                 sent_at=_moment(str(row.get("date"))),
             )
-            for row in rows_of(reply, "messages")
+            for row in rows
         ]
 
     @staticmethod

@@ -8,7 +8,24 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from sms.core.errors import SmsError
-from sms.operators.contract import Refused
+from sms.core.text import N_
+from sms.operators.contract import (
+    NOTHING_LEFT,
+    BadCredentials,
+    OutOfCredit,
+    Refused,
+    Unanswered,
+    Unreachable,
+)
+
+_NOT_REACHED = N_("The operator could not be reached. Check the address, and whether this server is let through to it.")
+_NO_ANSWER = N_("The operator was reached, but no whole answer came in time.")
+_OTHER_TONGUE = N_("Something answered, but not as this operator does. Check the address.")
+_WRONG_CREDENTIALS = N_(
+    "The operator was reached, but does not accept these credentials or this server's address (code %(code)s)."
+)
+_EMPTY = N_("The credentials are right, but our account at the operator has no credit left (code %(code)s).")
+_NOT_NOW = N_("The operator was reached, but refused the question (code %(code)s).")
 
 
 class TalkKind(StrEnum):
@@ -34,6 +51,24 @@ class Talk(NamedTuple):
     submitted: int = 0  # messages it accepted
     is_retry: bool = False
     is_trial: bool = False
+
+
+def explained(error: SmsError) -> SmsError:
+    """What a failed question to an operator means for the person who set the gateway up; other errors as they are."""
+    match error:
+        case BadCredentials():
+            return SmsError(_WRONG_CREDENTIALS, code=error.code)
+        case OutOfCredit():
+            return SmsError(_EMPTY, code=error.code)
+        case Refused():
+            return SmsError(_NOT_NOW, code=error.code)
+        case Unreachable() if error.message == NOTHING_LEFT:
+            return SmsError(_NOT_REACHED)
+        case Unanswered():
+            # Raised while listening, or by the adapter that could make nothing of what it heard.
+            return SmsError(_NO_ANSWER if error.__cause__ else _OTHER_TONGUE)
+        case _:
+            return error
 
 
 def verdict_of(error: SmsError | None) -> Verdict:
