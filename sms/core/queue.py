@@ -40,6 +40,8 @@ class Job(StrEnum):
     END_SESSIONS = "jobs.accounts.end_sessions"
     END_RESERVATIONS = "jobs.lines.end_reservations"
     COUNT_HOURS = "jobs.traffic.count_hours"
+    POLL_INBOUND = "jobs.inbox.poll_inbound"
+    TAKE_INBOUND = "jobs.inbox.take_inbound"
 
 
 GENERAL_QUEUE = "general"

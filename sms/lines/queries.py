@@ -222,3 +222,11 @@ def lines_page(wanted: LineFilter, *, before: int | None, most: int) -> list[Lin
 def gateways_of(operator_id: int) -> Sequence[Row[Any]]:
     """Our gateways (id, name) at an operator."""
     return rows("SELECT id, name FROM operators_gateway WHERE operator_id = :id ORDER BY name", id=operator_id)
+
+
+def dedicated_numbers(gateway_id: int) -> list[str]:
+    """The numbers of the dedicated lines of a gateway, whoever owns them: texts to them are asked for."""
+    found = rows(
+        "SELECT number FROM lines_line WHERE gateway_id = :id AND kind = 'dedicated' ORDER BY number", id=gateway_id
+    )
+    return [line.number for line in found]

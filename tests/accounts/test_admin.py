@@ -206,6 +206,7 @@ def test_every_act_that_is_written_down_has_its_words() -> None:
     acts = {act for path in root.rglob("*.py") for act in written.findall(path.read_text(encoding="utf-8"))}
     acts |= {f"gateway.{event}" for event in ("opened", "closed", "held", "forced", "released", "limits")}
     acts |= {f"gateway.push_{what}" for what in ("made", "renewed", "closed", "bound")}
+    acts |= {f"line.texts_push_{what}" for what in ("made", "renewed", "closed", "bound")}
     acts |= {"gateway.switched_on", "gateway.switched_off"}
     assert {"campaign.paused", "campaign.cancelled", "campaign.moved", "gateway.learnt"} <= acts
     assert acts - set(AUDITED) == set()

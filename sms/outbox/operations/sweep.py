@@ -5,6 +5,7 @@ from datetime import datetime
 from sms.core.db import execute, rows, scalar
 from sms.core.queue import GENERAL_QUEUE, INTAKE_QUEUE, Job, reports_queue, ring, sending_queue
 from sms.operators.inbound import operations as inbound
+from sms.operators.inbound import queries as arriving
 from sms.operators.queries import bound_adapters
 from sms.outbox.operations import control, refunds, unknown
 from sms.outbox.queries.control import down_gateways, open_moves, stranded
@@ -53,6 +54,10 @@ def sweep(*, at: datetime) -> None:
     _look_after_control(at=at)
     if scalar("SELECT 1 FROM outbox_batch WHERE state = 'cancelled' AND cancelled_count = 0 LIMIT 1"):
         ring(Job.FINISH_CANCELLED, queue=GENERAL_QUEUE)
+    for gateway_id in arriving.due_gateways(at=at):
+        ring(Job.POLL_INBOUND, queue=reports_queue(gateway_id), gateway_id=gateway_id)
+    if arriving.has_arrived():
+        ring(Job.TAKE_INBOUND, queue=GENERAL_QUEUE)
     for draft in rows("SELECT id FROM outbox_draft WHERE state = 'reading' ORDER BY id LIMIT 20"):
         ring(Job.READ_DRAFT, queue=INTAKE_QUEUE, draft_id=draft.id)
 
