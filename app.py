@@ -15,6 +15,9 @@ from sms.core.config import settings as current_settings
 from sms.core.web import assets, failures, filters, forms, guards, htmx, i18n, limits, nav, security, ui
 from sms.dashboard import cli as dashboard_cli
 from sms.dashboard import views as dashboard_views
+from sms.inbox import admin as inbox_admin
+from sms.inbox import views as inbox_views
+from sms.inbox import webhooks as inbox_webhooks
 from sms.ledger import admin as ledger_admin
 from sms.ledger import cli as ledger_cli
 from sms.ledger import views as ledger_views
@@ -51,6 +54,8 @@ BLUEPRINTS = (
     dashboard_views.bp,
     outbox_views.bp,
     outbox_webhooks.bp,
+    inbox_views.bp,
+    inbox_webhooks.bp,
     comparison_views.bp,
     lines_views.bp,
     lines_shop_views.bp,
@@ -61,6 +66,7 @@ BLUEPRINTS = (
     ledger_views.bp,
     accounts_views.bp,
     outbox_admin.bp,
+    inbox_admin.bp,
     operators_admin.bp,
     operators_push.bp,
     lines_admin.bp,

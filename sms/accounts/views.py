@@ -47,7 +47,7 @@ from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
 from sms.core.web.guards import PUBLIC, guard_of, login_manager, public, require, signed_in
-from sms.core.web.htmx import redirect_to, render_page
+from sms.core.web.htmx import is_unattended, redirect_to, render_page
 from sms.core.web.i18n import _, language, language_cookie
 from sms.core.web.limits import limiter
 
@@ -66,12 +66,13 @@ _DEVICE_SECONDS = 180 * 86_400
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def load_visitor(token: str) -> Visitor | None:
-    """Whoever holds this session, looked up at every request: what was ended or suspended is out at once."""
+    """Whoever holds this session, looked up at every request: what was ended or suspended is out at once. What an open
+    page asks by itself, for as long as it is open, is no sign of life."""
     at = clock.now()
     live = queries.session(token=token, at=at)
     if live is None:
         return None
-    if at - live.seen_at >= SEEN_EVERY:
+    if at - live.seen_at >= SEEN_EVERY and not is_unattended():
         with transaction():
             operations.touch_session(token=token, kind=live.visitor.account_kind, created_at=live.created_at, at=at)
     return live.visitor

@@ -23,6 +23,7 @@ OPEN = {
     "accounts.switch_language",
     "dashboard.health",
     "outbox_webhooks.reports",  # its address holds a secret
+    "inbox_webhooks.texts",  # the same
 }
 
 

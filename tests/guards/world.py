@@ -16,6 +16,7 @@ from sms.core import clock
 from sms.core.db import execute, row, scalar, transaction
 from sms.core.seal import seal
 from sms.core.web.guards import PUBLIC, SIGNED_IN, guard_of
+from sms.inbox.operations import arriving, pushing
 from sms.lines.documents import operations as documents
 from sms.lines.documents.rules import DocumentKind
 from sms.lines.formats import operations as formats
@@ -26,12 +27,15 @@ from sms.lines.orders.operations import placing
 from sms.lines.orders.rules import Wanted
 from sms.lines.stock import operations as stock
 from sms.lines.stock.rules import read_numbers
+from sms.operators.contract import InboundText
+from sms.operators.inbound import operations as inbound
 from sms.operators.operations import Actor
 from sms.operators.push import operations as push
 from tests.factories import Shop, make_account, make_campaign, make_gateway, make_line, make_root, make_shop
 
 VISITORS = ("anonymous", "customer", "stranger", "reseller", "admin")
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+SENDER = "989121234567"
 CREDENTIALS = {"username": "u", "domain": "d", "password": "p"}
 
 
@@ -152,6 +156,7 @@ def make_world(app: Flask) -> World:
     )
     assert found is not None
     order_id, document_id = _order(shop)
+    secret = _texts(shop, line_id=dedicated)
     ids: dict[str, Any] = {
         "account_id": shop.account_id,
         "user_id": shop.user_id,
@@ -165,11 +170,24 @@ def make_world(app: Flask) -> World:
         "document_id": document_id,
         "comparison_id": comparison_id,
         "token": token,
+        "secret": secret,
+        "sender": SENDER,
         **found._mapping,
     }
     users = {"customer": shop.user_id, "stranger": stranger, "reseller": reseller, "admin": int(admin)}
     assert stranger_id != shop.account_id
     return World(app, shop, ids, users)
+
+
+def _texts(shop: Shop, *, line_id: int) -> str:
+    """A text to the customer's line, one to a public line; and the secret of the address the operator pushes to."""
+    with transaction():
+        number = scalar("SELECT number FROM lines_line WHERE id = :id", id=line_id)
+        public = scalar("SELECT number FROM lines_line WHERE id = :id", id=shop.line_id)
+        texts = [InboundText(SENDER, line, "hello", None) for line in (number, public)]
+        inbound.keep(texts, gateway_id=shop.gateway_id, at=clock.now())
+        arriving.take_arrived(most=10)
+        return pushing.renew(line_id=line_id, by=Actor(), at=clock.now())
 
 
 def _order(shop: Shop) -> tuple[int, int]:

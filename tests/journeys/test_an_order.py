@@ -4,6 +4,8 @@ customers and the staff."""
 import io
 import re
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 from flask import Flask
 
@@ -82,9 +84,14 @@ def test_a_round_number_is_asked_for_quoted_approved_handed_over_and_sends(
     _verify()
 
     _send(customer, hands)
+    _is_answered(rival, customer, hands, simulator)
     taken = simulator.truth("?operator=3000&limit=10")["3000"]
-    assert [message["recipient"] for message in taken] == [989120000001]
-    assert scalar("SELECT l.number FROM outbox_batch b JOIN lines_line l ON l.id = b.line_id") == NUMBER
+    assert [message["recipient"] for message in taken] == [989120000001, 989120000001]
+    numbers = scalar("SELECT array_agg(DISTINCT l.number) FROM outbox_batch b JOIN lines_line l ON l.id = b.line_id")
+    assert numbers == [NUMBER]
+    with transaction():
+        execute("UPDATE lines_line SET suspended_at = now() WHERE number = :number", number=NUMBER)
+    assert NUMBER not in customer.go("/compose").text  # a line that was not renewed cannot be chosen any more
     _verify()
 
 
@@ -94,12 +101,33 @@ def _send(customer: Walker, hands: Hands) -> None:
     assert line is not None
     assert line.expires_at is not None
     customer.go("/compose").submit("/compose", body="hello", line_id=str(line.id), recipients="09120000001")
+    _confirm(customer, hands)
+
+
+def _confirm(customer: Walker, hands: Hands) -> None:
     hands.work()
     customer.go(customer.address).submit("/confirm")
     campaign_id = int(re.findall(r"/campaigns/(\d+)", customer.address)[0])
     hands.work_until(
         lambda: bool(scalar("SELECT closed_at IS NOT NULL FROM outbox_campaign WHERE id = :id", id=campaign_id))
     )
-    with transaction():
-        execute("UPDATE lines_line SET suspended_at = now() WHERE id = :id", id=line.id)
-    assert NUMBER not in customer.go("/compose").text  # a line that was not renewed cannot be chosen any more
+
+
+def _is_answered(rival: Walker, customer: Walker, hands: Hands, simulator: RunningSimulator) -> None:
+    """Who got the text answers, and the operator brings it twice: the owner of the line has it once, nobody else has
+    it; and what the owner says to it goes out from the same line."""
+    said = {"operator": "3000", "from": "09120000001", "to": NUMBER, "body": "آری <b>", "times": "2"}
+    with urlopen(f"{simulator.url}/reply", urlencode(said).encode(), timeout=10) as answer:  # noqa: S310 - our own
+        assert answer.status == 200
+    hands.work_until(lambda: bool(scalar("SELECT count(*) FROM inbox_message")))
+    customer.go("/inbox")
+    assert customer.text.count("آری <b>") == 1
+    assert [count.get_text() for count in customer.page.select(".menu-count")] == ["1"]
+    customer.go(str(customer.page.select("tbody td a")[0]["href"]))
+    assert [text.get_text() for text in customer.page.select(".written")] == ["hello", "آری <b>"]
+    talk = customer.address
+    assert "آری" not in rival.go("/inbox").text
+    customer.submit("/compose", body="thank you")
+    _confirm(customer, hands)
+    customer.go(talk)
+    assert [text.get_text() for text in customer.page.select(".written")] == ["hello", "آری <b>", "thank you"]

@@ -22,6 +22,11 @@ def is_htmx() -> bool:
     )
 
 
+def is_unattended() -> bool:
+    """Whether a page asks by itself, without anybody before it: it says so in a header, and keeps no session alive."""
+    return request.headers.get("Unattended") == "true"
+
+
 def render_page(template: str, /, *, fragment: str | None = None, status: int = 200, **context: object) -> Response:
     """The page, or only its block `fragment` when htmx asks for one."""
     if fragment is not None and is_htmx():

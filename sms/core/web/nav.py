@@ -1,5 +1,6 @@
 """The menu: each capability adds its own entries beside its views."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Flask, request, url_for
@@ -12,6 +13,14 @@ SECTIONS: dict[str, str] = {"customer": "", "admin": N_("Administration"), "acco
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """A number beside a menu entry: how it is told now, empty for none, and the endpoint that tells it anew."""
+
+    told: Callable[[], str]
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One menu entry; `permission` empty means everybody who is signed in."""
 
@@ -20,14 +29,24 @@ class Entry:
     icon: str
     permission: str
     order: int
+    live: Live | None = None
 
 
 _entries: dict[str, dict[str, Entry]] = {section: {} for section in SECTIONS}
 
 
-def add(label: str, *, endpoint: str, icon: str, section: str, permission: str = "", order: int = 50) -> None:
+def add(
+    label: str,
+    *,
+    endpoint: str,
+    icon: str,
+    section: str,
+    permission: str = "",
+    order: int = 50,
+    live: Live | None = None,
+) -> None:
     """Put an entry into a section of the menu; the same endpoint twice is one entry."""
-    _entries[section][endpoint] = Entry(label, endpoint, icon, permission, order)
+    _entries[section][endpoint] = Entry(label, endpoint, icon, permission, order, live)
 
 
 def init_app(app: Flask) -> None:
@@ -51,4 +70,11 @@ def navigation() -> list[dict[str, object]]:
 def _item(entry: Entry) -> dict[str, object]:
     url = url_for(entry.endpoint)
     is_active = request.path == url or (url != "/" and request.path.startswith(f"{url}/"))
-    return {"label": _(entry.label), "url": url, "icon": entry.icon, "is_active": is_active}
+    return {
+        "label": _(entry.label),
+        "url": url,
+        "icon": entry.icon,
+        "is_active": is_active,
+        "told": entry.live.told() if entry.live else "",
+        "live_url": url_for(entry.live.endpoint) if entry.live else "",
+    }

@@ -124,7 +124,8 @@ def test_what_has_not_happened_is_a_dash(render: Render, source: str) -> None:
         "{{ ui.alert(t) }}",
         "{% call ui.dialog('d', t) %}{{ t }}{% endcall %}{{ ui.dialog_link('d', t) }}",
         "{% call ui.poll('/x?q=' ~ t, 'live') %}{{ t }}{% endcall %}",
-        "{{ ui.menu([{'title': t, 'items': [{'label': t, 'url': t, 'icon': 'home', 'is_active': true}]}]) }}",
+        "{{ ui.menu([{'title': t, 'items': [{'label': t, 'url': t, 'icon': 'home', 'is_active': true,"
+        " 'live_url': '/x?q=' ~ t, 'told': t}]}]) }}",
     ],
 )
 def test_hostile_text_stays_text(render: Render, language: str, source: str) -> None:
