@@ -122,8 +122,8 @@ def refunds(*, campaign_id: int) -> list[Refunds]:
 
 
 def refund_due(*, campaign_id: int) -> Row[Any] | None:
-    """When the refunds that a campaign still waits for fall due: the first and the last; None once all are posted, be it
-    a moment after its counters were read."""
+    """When the refunds that a campaign still waits for fall due: the first and the last; None once all are posted, be
+    it a moment after its counters were read."""
     return row(
         "SELECT min(due_at) AS first_at, max(due_at) AS last_at FROM outbox_refund"
         " WHERE campaign_id = :id AND transfer_id IS NULL HAVING count(*) > 0",
