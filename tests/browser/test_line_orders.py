@@ -1,4 +1,5 @@
-"""In a real browser: a round number of 3000, from the question to the first text; two people and their pages."""
+"""In a real browser: a round number of 3000, from the question to the first text and its answer; two people and their
+pages."""
 
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from deploy.throwaway import ThrowAwayPanel
 from tests.browser.conftest import PHONE, Desk
+from tests.browser.test_inbox import write
 from tests.lines.documents.test_document_rules import PNG_FILE
 
 pytestmark = pytest.mark.browser
@@ -77,6 +79,9 @@ def test_a_round_number_comes_from_a_question_to_its_first_text(
     expect(staff.locator("[data-status=active]").first).to_be_visible()
 
     _send(customer, number)
+    write(shop, "3000", number, f"thanks, {number}")
+    customer.goto("/inbox")
+    expect(customer.locator("tbody tr").filter(has_text=f"thanks, {number}").first).to_be_visible(timeout=60_000)
     assert desk.complaints == []
 
 
