@@ -287,7 +287,7 @@ def test_the_worker_s_limits_end_a_reading_and_not_the_worker(
     shop: Shop, settings: Settings, work: str, limit: str, problem: Any
 ) -> None:
     draft_id = from_file(shop, b"09121234567\n")
-    value = 1 if limit == "_CPU_SECONDS" else 100_000_000
+    value = 3 if limit == "_CPU_SECONDS" else 100_000_000
     script = f"""
 from app import create_app
 from jobs import intake
