@@ -165,9 +165,67 @@ def make_refund_rule(*, operator_id: int, outcome: str = "blocked", percent: int
         )
 
 
-def make_shop(*, money_mrial: int = 10**12, operator_code: str = "3000", **gateway: Any) -> Shop:
+def make_asked(
+    *,
+    owner_id: int,
+    operator_id: int,
+    account_id: int | None = None,
+    network_id: int | None = None,
+    language: str | None = None,
+    markup_permille: int | None = None,
+    price_mrial: int | None = None,
+    is_confirmed: bool = False,
+) -> int:
+    """A row of a reseller's price list, valid since long ago."""
+    with transaction():
+        return int(
+            scalar(
+                "INSERT INTO billing_price_list (owner_id, account_id, operator_id, network_id, language,"
+                " markup_permille, price_mrial, is_below_cost_confirmed, valid_from)"
+                " VALUES (:owner, :account, :operator, :network, :language, :markup, :price, :confirmed, '2020-01-01')"
+                " RETURNING id",
+                owner=owner_id,
+                account=account_id,
+                operator=operator_id,
+                network=network_id,
+                language=language,
+                markup=markup_permille,
+                price=price_mrial,
+                confirmed=is_confirmed,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A customer's shop and the two resellers above it, nearest first: (account, user, wallet)."""
+
+    shop: Shop
+    sub: tuple[int, int, int]
+    top: tuple[int, int, int]
+
+    @property
+    def payers(self) -> tuple[int, int]:
+        """Their accounts, nearest first."""
+        return self.sub[0], self.top[0]
+
+
+def make_tree(*, money_mrial: int = 10**12, **gateway: Any) -> Tree:
+    """Three levels: the reseller asks a tenth more than the tariff of a million, the sub-reseller a quarter more than
+    what it pays itself."""
+    top = make_account(kind="reseller")
+    sub = make_account(kind="reseller", parent_id=top[0])
+    shop = make_shop(money_mrial=money_mrial, parent_id=sub[0], **gateway)
+    make_asked(owner_id=top[0], operator_id=shop.operator_id, markup_permille=100)
+    make_asked(owner_id=sub[0], operator_id=shop.operator_id, markup_permille=250)
+    return Tree(shop, sub, top)
+
+
+def make_shop(
+    *, money_mrial: int = 10**12, operator_code: str = "3000", parent_id: int | None = None, **gateway: Any
+) -> Shop:
     """Everything a send needs: money, gateway, line, tariff, and the refund of blocked recipients."""
-    account_id, user_id, wallet_id = make_account(money_mrial=money_mrial)
+    account_id, user_id, wallet_id = make_account(money_mrial=money_mrial, parent_id=parent_id)
     operator_id, gateway_id = make_gateway(operator_code=operator_code, **gateway)
     line_id = make_line(operator_id=operator_id, gateway_id=gateway_id)
     make_tariff(operator_id=operator_id)

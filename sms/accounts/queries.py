@@ -84,6 +84,30 @@ def account(account_id: int) -> Row[Any]:
     return found
 
 
+def reseller_of(account_id: int) -> int | None:
+    """The reseller right above an account; None for one that stands right below the installation."""
+    found = scalar(
+        "SELECT p.id FROM accounts_account a JOIN accounts_account p ON p.id = a.parent_id AND p.kind = 'reseller'"
+        " WHERE a.id = :id",
+        id=account_id,
+    )
+    return int(found) if found is not None else None
+
+
+def resellers_above(account_id: int) -> tuple[int, ...]:
+    """The resellers above an account, nearest first; none for one that stands right below the installation."""
+    found = rows(
+        """WITH RECURSIVE above AS (
+               SELECT parent_id AS id, 1 AS level FROM accounts_account WHERE id = :id
+               UNION ALL
+               SELECT a.parent_id, level + 1 FROM above JOIN accounts_account a ON a.id = above.id
+           )
+           SELECT a.id FROM above JOIN accounts_account a ON a.id = above.id AND a.kind = 'reseller' ORDER BY level""",
+        id=account_id,
+    )
+    return tuple(each.id for each in found)
+
+
 def find_root() -> int | None:
     """The id of the installation's own account; None on an installation nobody has set up yet."""
     found = scalar("SELECT id FROM accounts_account WHERE kind = 'installation'")

@@ -61,10 +61,10 @@ def add_tariff(tariff: NewTariff, *, actor_id: int | None, at: datetime) -> int:
     for amount in (tariff.price_mrial, tariff.cost_mrial):
         if not 0 <= amount <= MOST_PRICE_MRIAL:
             raise Refusal(N_("A price is an amount from zero to a million rial."))
-    begins = _begins(tariff.valid_from, at)
-    scope = _checked(tariff.scope)
+    begins = begins_at(tariff.valid_from, at)
+    scope = checked_scope(tariff.scope)
     where = {**scope, "language": str(tariff.language)}
-    until = _end_neighbours("billing_tariff", where, begins)
+    until = end_neighbours("billing_tariff", where, begins)
     made = scalar(
         """INSERT INTO billing_tariff (operator_id, line_id, network_id, language, price_mrial, cost_mrial, valid_from,
                valid_until, created_by)
@@ -89,7 +89,7 @@ def add_tariff(tariff: NewTariff, *, actor_id: int | None, at: datetime) -> int:
 
 def end_tariff(*, tariff_id: int, actor_id: int | None, at: datetime, ends_at: datetime | None = None) -> None:
     """End a price now or at a later moment; one that has not begun is withdrawn. Raises NotFound, Refusal."""
-    _end("billing_tariff", tariff_id, ends_at=ends_at, at=at)
+    end_dated("billing_tariff", tariff_id, ends_at=ends_at, at=at)
     _audit("tariff.ended", f"tariff:{tariff_id}", {"at": (ends_at or at).isoformat()}, actor_id=actor_id, at=at)
 
 
@@ -100,9 +100,9 @@ def add_refund_rule(rule: NewRefundRule, *, actor_id: int | None, at: datetime) 
     beginning.
     """
     _check_rule(rule)
-    begins = _begins(rule.valid_from, at)
-    where = {**_checked(rule.scope), "outcome": str(rule.outcome)}
-    until = _end_neighbours("billing_refund_rule", where, begins)
+    begins = begins_at(rule.valid_from, at)
+    where = {**checked_scope(rule.scope), "outcome": str(rule.outcome)}
+    until = end_neighbours("billing_refund_rule", where, begins)
     made = scalar(
         """INSERT INTO billing_refund_rule (operator_id, line_id, network_id, outcome, percent, delay_seconds, note,
                valid_from, valid_until, created_by)
@@ -129,7 +129,7 @@ def add_refund_rule(rule: NewRefundRule, *, actor_id: int | None, at: datetime) 
 
 def end_refund_rule(*, rule_id: int, actor_id: int | None, at: datetime, ends_at: datetime | None = None) -> None:
     """End a refund rule now or at a later moment; what was accepted before keeps it. Raises NotFound, Refusal."""
-    _end("billing_refund_rule", rule_id, ends_at=ends_at, at=at)
+    end_dated("billing_refund_rule", rule_id, ends_at=ends_at, at=at)
     _audit("refund_rule.ended", f"refund_rule:{rule_id}", {"at": (ends_at or at).isoformat()}, actor_id=actor_id, at=at)
 
 
@@ -160,19 +160,21 @@ def _check_rule(rule: NewRefundRule) -> None:
         raise Refusal(N_("The note is too long."))
 
 
-def _begins(valid_from: datetime | None, at: datetime) -> datetime:
+def begins_at(valid_from: datetime | None, at: datetime) -> datetime:
+    """When a new row begins; raises Refusal for the past."""
     if valid_from is not None and valid_from < at:
         raise Refusal(_PAST)
     return valid_from or at
 
 
-def _checked(scope: Scope) -> dict[str, int | None]:
+def checked_scope(scope: Scope) -> dict[str, int | None]:
+    """A scope as columns; raises Refusal unless it is one operator or one line."""
     if (scope.operator_id is None) == (scope.line_id is None):
         raise Refusal(N_("Choose an operator, or one of its lines."))
     return {"operator_id": scope.operator_id, "line_id": scope.line_id, "network_id": scope.network_id}
 
 
-def _end_neighbours(table: str, where: dict[str, Any], begins: datetime) -> datetime | None:
+def end_neighbours(table: str, where: dict[str, Any], begins: datetime) -> datetime | None:
     """End the rows of the same scope that the new one replaces; returns when the new one is replaced itself."""
     # Two people who add to the same table at once wait for each other, or both rows would be in force.
     scalar("SELECT pg_advisory_xact_lock(hashtext(:table))", table=table)
@@ -184,7 +186,8 @@ def _end_neighbours(table: str, where: dict[str, Any], begins: datetime) -> date
     return room.valid_until
 
 
-def _end(table: str, row_id: int, *, ends_at: datetime | None, at: datetime) -> None:
+def end_dated(table: str, row_id: int, *, ends_at: datetime | None, at: datetime) -> None:
+    """End a row of a dated table now or at a later moment; raises NotFound, Refusal, Ended."""
     if ends_at is not None and ends_at < at:
         raise Refusal(_PAST)
     found = row(f"SELECT valid_from, valid_until FROM {table} WHERE id = :id FOR UPDATE", id=row_id)  # noqa: S608

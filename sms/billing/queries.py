@@ -7,8 +7,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from sms.billing.price_lists.queries import chain, payers
+from sms.billing.price_lists.rules import Chain, Key
 from sms.billing.rules import (
     REFUNDABLE,
+    Dated,
     Language,
     Phase,
     Rate,
@@ -27,15 +30,22 @@ from sms.lines.queries import UsableLine, usable_lines
 from sms.operators.queries import networks
 from sms.operators.rules import Outcome
 
-__all__ = ["Price", "RefundResolver", "price_list", "refund_rules"]  # what the outbox is promised
+__all__ = ["Price", "RefundResolver", "payers", "price_list", "refund_rules"]  # what the outbox is promised
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a part costs the customer, and what it costs us, in milli-rial."""
+    """What a part costs the account, what it costs us, and what of it each reseller in between earns, nearest first
+    (none where the installation is right above), in milli-rial."""
 
     price_mrial: int
     cost_mrial: int
+    shares_mrial: tuple[int, ...] = ()
+
+    def of(self, parts: int) -> "Price":
+        """The same of a message of so many parts."""
+        shares = tuple(share * parts for share in self.shares_mrial)
+        return Price(self.price_mrial * parts, self.cost_mrial * parts, shares)
 
 
 _NO_PRICE = {
@@ -51,32 +61,43 @@ WHERE (operator_id = ANY(:operator_ids) OR line_id = ANY(:line_ids))
 """
 
 
-def price_list(*, line_id: int, operator_id: int, at: datetime) -> dict[tuple[int, str], Price]:
-    """The price of a part over a line at a moment, by (network id, language): all networks, both languages.
+def price_list(*, account_id: int, line_id: int, operator_id: int, at: datetime) -> dict[tuple[int, str], Price]:
+    """What an account pays for a part over a line at a moment, by (network id, language): all networks, both languages.
 
     Raises Refusal when one of them has no price: a send must not begin that could not be priced to its end.
     """
-    rates = _rates_of([line_id], [operator_id], at)
-    return _listed(rates, networks(), line_id=line_id, operator_id=operator_id, at=at)
+    rates = rates_of([line_id], [operator_id], at)
+    prices = chain(account_id, at=at)
+    return listed(rates, networks(), prices, line_id=line_id, operator_id=operator_id, at=at)
 
 
-def _rates_of(line_ids: Sequence[int], operator_ids: Sequence[int], at: datetime) -> list[Rate]:
+def rates_of(line_ids: Sequence[int], operator_ids: Sequence[int], at: datetime) -> list[Rate]:
+    """The installation's tariffs for these lines and operators that hold at a moment."""
     found = rows(_RATES, line_ids=list(line_ids), operator_ids=list(operator_ids), at=at)
     return [_rate(rate) for rate in found]
 
 
-def _listed(
-    rates: Sequence[Rate], all_networks: Sequence[Row[Any]], *, line_id: int, operator_id: int, at: datetime
+def listed(
+    rates: Sequence[Rate],
+    all_networks: Sequence[Row[Any]],
+    prices: Chain,
+    *,
+    line_id: int,
+    operator_id: int,
+    at: datetime,
 ) -> dict[tuple[int, str], Price]:
-    listed: dict[tuple[int, str], Price] = {}
+    """Tariffs as the account of a chain pays them; raises Refusal where one is lacking."""
+    found: dict[tuple[int, str], Price] = {}
     for language in Language:
         spoken = [rate for rate in rates if rate.language is language]
         for network in all_networks:
             rate = most_specific(spoken, line_id=line_id, operator_id=operator_id, network_id=network.id, at=at)
             if rate is None:
                 raise Refusal(_NO_PRICE[language], network=f"{network.name_fa} ({network.name_en})")
-            listed[network.id, str(language)] = Price(rate.price_mrial, rate.cost_mrial)
-    return listed
+            key = Key(line_id, operator_id, network.id, language)
+            price_mrial, shares = prices.price(key, rate.price_mrial)
+            found[network.id, str(language)] = Price(price_mrial, rate.cost_mrial, shares)
+    return found
 
 
 def _rate(found: Row[Any]) -> Rate:
@@ -158,9 +179,11 @@ def price_sheets(*, account_id: int, at: datetime) -> list[PriceSheet]:
     """What an account's lines cost now and what comes back, lines that are alike together."""
     lines = usable_lines(account_id)
     line_ids = [line.id for line in lines]
-    rates = _rates_of(line_ids, sorted({line.operator_id for line in lines}), at)
+    rates = rates_of(line_ids, sorted({line.operator_id for line in lines}), at)
+    prices = chain(account_id, at=at)
     resolver = refund_rules(line_ids=line_ids, at=at)
-    special = {rate.scope.line_id for rate in rates} | {rule.scope.line_id for rule in resolver.rules}
+    own: list[Dated] = [*rates, *prices.asked, *resolver.rules]  # a line with something of its own stands apart
+    special = {each.scope.line_id for each in own}
     groups: dict[tuple[int, int | None], list[UsableLine]] = {}
     for line in lines:
         groups.setdefault((line.operator_id, line.id if line.id in special else None), []).append(line)
@@ -168,7 +191,7 @@ def price_sheets(*, account_id: int, at: datetime) -> list[PriceSheet]:
     return [
         PriceSheet(
             alike,
-            _prices(rates, all_networks, line=alike[0], at=at),
+            _prices(rates, all_networks, prices, line=alike[0], at=at),
             _refunds(resolver, all_networks, line_id=alike[0].id),
         )
         for alike in groups.values()
@@ -176,14 +199,14 @@ def price_sheets(*, account_id: int, at: datetime) -> list[PriceSheet]:
 
 
 def _prices(
-    rates: Sequence[Rate], all_networks: Sequence[Row[Any]], *, line: UsableLine, at: datetime
+    rates: Sequence[Rate], all_networks: Sequence[Row[Any]], prices: Chain, *, line: UsableLine, at: datetime
 ) -> list[PricedNetworks]:
     try:
-        listed = _listed(rates, all_networks, line_id=line.id, operator_id=line.operator_id, at=at)
+        found = listed(rates, all_networks, prices, line_id=line.id, operator_id=line.operator_id, at=at)
     except Refusal:
         return []
     pairs = {
-        network.id: tuple(listed[network.id, str(language)].price_mrial for language in Language)
+        network.id: tuple(found[network.id, str(language)].price_mrial for language in Language)
         for network in all_networks
     }
     return [

@@ -122,12 +122,13 @@ def most_specific(
         row
         for row in found
         if phase(valid_from=row.valid_from, valid_until=row.valid_until, at=at) is Phase.CURRENT
-        and _fits(row.scope, line_id=line_id, operator_id=operator_id, network_id=network_id)
+        and fits(row.scope, line_id=line_id, operator_id=operator_id, network_id=network_id)
     ]
     return max(fitting, key=_rank, default=None)
 
 
-def _fits(scope: Scope, *, line_id: int, operator_id: int | None, network_id: int) -> bool:
+def fits(scope: Scope, *, line_id: int, operator_id: int | None, network_id: int) -> bool:
+    """Whether a row of this scope is about a line of an operator, towards a network."""
     if scope.network_id not in {None, network_id}:
         return False
     if scope.line_id is not None:

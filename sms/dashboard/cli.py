@@ -49,7 +49,7 @@ def sample_data(as_json: bool) -> None:
 @json_option
 @with_appcontext
 def verify(as_json: bool) -> None:
-    """Check the invariants I1 to I7 over everything; exit code 1 with the offending rows when one is broken."""
+    """Check the invariants I1 to I7 and I13 over everything; exit code 1 with the offending rows when one is broken."""
     with transaction():
         broken = queries.broken()
     is_well = not any(broken.values())

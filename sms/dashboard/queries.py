@@ -145,7 +145,7 @@ def is_database_up() -> bool:
 
 
 def broken() -> dict[str, list[dict[str, Any]]]:
-    """The offending rows of every invariant I1 to I7 (design §9), at one moment; an empty list where it holds.
+    """The offending rows of every invariant I1 to I7 and I13 (design §9), at one moment; an empty list where it holds.
 
     Must be the first thing in its transaction: all statements see one snapshot, so that what is being sent meanwhile
     raises no false alarm. Reads every message and every entry.

@@ -7,6 +7,7 @@ from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from sms.accounts.queries import account as account_of
+from sms.accounts.queries import reseller_of
 from sms.accounts.rules import Permission
 from sms.core import clock
 from sms.core.db import transaction
@@ -18,8 +19,9 @@ from sms.core.web.guards import require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.ledger import operations, queries
+from sms.ledger.credit.operations import grant_limit
 from sms.ledger.forms import AdjustForm, LimitForm, ReverseForm, StatementForm, TransferForm
-from sms.ledger.rules import WALLET_LABELS, KeyReused, WalletKind
+from sms.ledger.rules import WALLET_LABELS, KeyReused, NotCovered, WalletKind
 
 bp = Blueprint("ledger_admin", __name__, url_prefix="/admin")
 
@@ -88,10 +90,18 @@ def limit(account_id: int) -> ResponseReturnValue:
     form = LimitForm()
     if not form.validate_on_submit():
         return _account_page(account_id, limiting=form)
-    with transaction():
-        operations.change_credit_limit(
-            account_id=account_id, credit_limit_mrial=form.limit.data or 0, actor_id=visitor().id, at=clock.now()
-        )
+    try:
+        with transaction():
+            grant_limit(
+                account_id=account_id,
+                guarantor_id=reseller_of(account_id),
+                credit_limit_mrial=form.limit.data or 0,
+                actor_id=visitor().id,
+                at=clock.now(),
+            )
+    except NotCovered as error:
+        refuse(form, error)
+        return _account_page(account_id, limiting=form)
     flash(_("The credit limit was changed."), "success")
     return redirect_to(url_for(".account", account_id=account_id))
 

@@ -5,7 +5,7 @@ import uuid
 import click
 from flask.cli import with_appcontext
 
-from sms.accounts.queries import account, user_by_name
+from sms.accounts.queries import account, reseller_of, user_by_name
 from sms.core import clock
 from sms.core.console import json_option, refusals, tell
 from sms.core.db import transaction
@@ -13,6 +13,7 @@ from sms.core.errors import Refusal
 from sms.core.money import parse_rial
 from sms.core.text import N_
 from sms.ledger import operations, queries
+from sms.ledger.credit.operations import grant_limit
 from sms.ledger.rules import rial_text
 
 _ACCOUNT = click.option("--account", "account_id", type=int, help="The account's id.")
@@ -83,12 +84,16 @@ def balance(*, account_id: int | None, username: str | None, as_json: bool) -> N
 @json_option
 @with_appcontext
 def credit_limit(*, account_id: int | None, username: str | None, rial: str, as_json: bool) -> None:
-    """Change an account's credit limit."""
+    """Change an account's credit limit; that of a sub-account is covered by its reseller's money."""
     with refusals():
         with transaction():
             chosen = _account_id(account_id, username)
-            operations.change_credit_limit(
-                account_id=chosen, credit_limit_mrial=parse_rial(rial), actor_id=None, at=clock.now()
+            grant_limit(
+                account_id=chosen,
+                guarantor_id=reseller_of(chosen),
+                credit_limit_mrial=parse_rial(rial),
+                actor_id=None,
+                at=clock.now(),
             )
         tell(_told(chosen), as_json)
 

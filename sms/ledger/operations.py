@@ -74,6 +74,16 @@ def recording_wallets(operator_codes: Collection[str], *, at: datetime) -> dict[
     return {name: found.get(code) or open_wallet(code=code, kind=name[0], at=at) for code, name in names.items()}
 
 
+def profit_wallets(account_ids: Sequence[int], *, at: datetime) -> list[int]:
+    """The ids of the wallets that record what these accounts earn, in their order; made at their first use."""
+    codes = {f"profit:{account_id}": account_id for account_id in account_ids}
+    known = rows("SELECT code, id FROM ledger_wallet WHERE code = ANY(:codes)", codes=list(codes))
+    found = {wallet.code: int(wallet.id) for wallet in known}
+    for code in sorted(codes.keys() - found.keys()):  # in one order, so that nobody waits for each other
+        found[code] = open_wallet(code=code, kind=WalletKind.PROFIT, account_id=codes[code], at=at)
+    return [found[code] for code in codes]
+
+
 def post(postings: Sequence[Posting], *, at: datetime) -> dict[str, int]:
     """Make the transfers that are not made yet, all or none; returns the transfer id of each new key.
 
@@ -149,10 +159,11 @@ def _move(postings: Sequence[Posting], transfer_ids: dict[str, int]) -> None:
                 lines.append((transfer_ids[posting.key], wallet_id, amount, None, None, None))
                 continue
             limit = wallets[wallet_id].credit_limit_mrial
+            usable = limit if posting.spends_credit else 0
             if amount < 0 and (
-                lack := missing(balance_mrial=balances[wallet_id], credit_limit_mrial=limit, amount_mrial=-amount)
+                lack := missing(balance_mrial=balances[wallet_id], credit_limit_mrial=usable, amount_mrial=-amount)
             ):
-                raise InsufficientBalance(missing_mrial=lack)
+                raise InsufficientBalance(missing_mrial=lack, wallet_id=wallet_id)
             balances[wallet_id] += amount
             versions[wallet_id] += 1
             lines.append(
@@ -190,13 +201,19 @@ def customer_wallet_id(*, account_id: int, at: datetime) -> int:
     return open_wallet(code=f"account:{account_id}", kind=WalletKind.CUSTOMER, account_id=account_id, at=at)
 
 
+def check_limit(credit_limit_mrial: int) -> None:
+    """Raise Refusal for what cannot be a credit limit."""
+    if not 0 <= credit_limit_mrial <= MOST_MRIAL:
+        raise Refusal(N_("A credit limit is an amount of zero or more."))
+
+
 def change_credit_limit(*, account_id: int, credit_limit_mrial: int, actor_id: int | None, at: datetime) -> None:
-    """Change how far below zero an account may go; a lower limit than its debt only stops new spending.
+    """Change how far below zero an account may go, uncovered (for what a reseller grants see `credit`); a lower limit
+    than its debt only stops new spending.
 
     Raises Refusal for a limit below zero, NotFound without such an account.
     """
-    if not 0 <= credit_limit_mrial <= MOST_MRIAL:
-        raise Refusal(N_("A credit limit is an amount of zero or more."))
+    check_limit(credit_limit_mrial)
     wallet_id = customer_wallet_id(account_id=account_id, at=at)
     before = scalar("SELECT credit_limit_mrial FROM ledger_wallet WHERE id = :id FOR NO KEY UPDATE", id=wallet_id)
     if before == credit_limit_mrial:
@@ -222,7 +239,7 @@ def adjust(
     Returns the transfer's id by its key, or nothing when this key was posted before. Raises Refusal without an amount
     or a reason, InsufficientBalance, KeyReused, NotFound.
     """
-    reason = _stated(reason)
+    reason = stated(reason)
     if not 0 < abs(amount_mrial) <= MOST_MRIAL:
         raise Refusal(N_("State an amount other than zero."))
     wallet_id = customer_wallet_id(account_id=account_id, at=at)
@@ -248,13 +265,85 @@ def adjust(
     return made
 
 
+def give(
+    *,
+    from_account_id: int,
+    to_account_id: int,
+    amount_mrial: int,
+    key: str,
+    reason: str,
+    actor_id: int | None,
+    at: datetime,
+) -> dict[str, int]:
+    """Move credit from an account to one below it; only money that is there, never what a credit limit would allow.
+    Who stands above whom is for the caller to know.
+
+    Returns the transfer's id by its key (with the account's before it), or nothing when this key was posted before.
+    Raises Refusal without an amount or a reason, InsufficientBalance, KeyReused, NotFound.
+    """
+    reason = stated(reason)
+    amounts = _credit(from_account_id, to_account_id, amount_mrial, at=at)
+    return _move_credit(amounts, below=to_account_id, key=key, reason=reason, actor_id=actor_id, at=at)
+
+
+def take(
+    *,
+    from_account_id: int,
+    to_account_id: int,
+    amount_mrial: int,
+    key: str,
+    reason: str,
+    actor_id: int | None,
+    at: datetime,
+) -> dict[str, int]:
+    """Move credit from an account to the one above it; else as `give`."""
+    reason = stated(reason)
+    amounts = _credit(from_account_id, to_account_id, amount_mrial, at=at)
+    return _move_credit(amounts, below=from_account_id, key=key, reason=reason, actor_id=actor_id, at=at)
+
+
+def _credit(from_account_id: int, to_account_id: int, amount_mrial: int, *, at: datetime) -> dict[int, int]:
+    if from_account_id == to_account_id or not 0 < amount_mrial <= MOST_MRIAL:
+        raise Refusal(N_("State an amount above zero."))
+    return {
+        customer_wallet_id(account_id=from_account_id, at=at): -amount_mrial,
+        customer_wallet_id(account_id=to_account_id, at=at): amount_mrial,
+    }
+
+
+def _move_credit(
+    amounts_mrial: dict[int, int], *, below: int, key: str, reason: str, actor_id: int | None, at: datetime
+) -> dict[str, int]:
+    named = f"credit:{below}:{key}"  # whoever makes keys up can stand in nobody else's way
+    posting = Posting(
+        kind=TransferKind.CREDIT,
+        key=named,
+        subject=f"account:{below}",
+        amounts_mrial=amounts_mrial,
+        reason=reason,
+        actor_id=actor_id,
+        spends_credit=False,
+    )
+    made = post([posting], at=at)
+    if made:
+        record(
+            actor_id=actor_id,
+            account_id=below,
+            action="money.moved",
+            subject=f"transfer:{made[named]}",
+            details={"amount_mrial": max(amounts_mrial.values()), "reason": reason},
+            at=at,
+        )
+    return made
+
+
 def reverse(*, transfer_id: int, reason: str, actor_id: int | None, at: datetime) -> int:
     """Take back what somebody moved by hand, once, by the opposite transfer; returns that transfer's id.
 
     Raises NotFound, InsufficientBalance when the money is spent, and Refusal for a second time or for a transfer that
     belongs to a send: its money follows the send's own rules.
     """
-    reason = _stated(reason)
+    reason = stated(reason)
     found = transfer(transfer_id)
     if found is None:
         raise NotFound(N_("There is no such transfer."))
@@ -288,7 +377,8 @@ def reverse(*, transfer_id: int, reason: str, actor_id: int | None, at: datetime
     return made[posting.key]
 
 
-def _stated(reason: str) -> str:
+def stated(reason: str) -> str:
+    """The reason somebody gave, tidied; raises Refusal without one."""
     stated = " ".join(reason.split())
     if not stated:
         raise Refusal(N_("Say why: the reason stays in the statement."))

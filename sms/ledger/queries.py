@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from sms.core import clock
 from sms.core.db import row, rows, scalar
+from sms.ledger.credit.queries import I3_COVER
 from sms.ledger.rules import AUTHORISING, MANUAL, Subject, TransferKind, WalletKind, subject_of, why
 
 # A long acceptance states its time at its beginning and posts at its end, so lines of a statement may stand a little
@@ -240,7 +241,7 @@ def recording_wallets() -> Sequence[Row[Any]]:
     return rows(
         """SELECT w.id, w.code, w.kind, coalesce(sum(e.amount_mrial), 0)::bigint AS balance_mrial
            FROM ledger_wallet w LEFT JOIN ledger_entry e ON e.wallet_id = w.id
-           WHERE NOT w.kind = ANY(:authorising) GROUP BY w.id ORDER BY w.kind, w.code""",
+           WHERE w.account_id IS NULL AND NOT w.kind = ANY(:authorising) GROUP BY w.id ORDER BY w.kind, w.code""",
         authorising=[str(kind) for kind in AUTHORISING],
     )
 
@@ -253,7 +254,8 @@ SELECT t.id, t.kind, t.subject, t.reason, t.posted_at, t.reverses_id, u.username
 FROM ledger_transfer t LEFT JOIN accounts_user u ON u.id = t.actor_id
 LEFT JOIN LATERAL (
     SELECT a.id, a.name FROM ledger_entry e JOIN ledger_wallet w ON w.id = e.wallet_id
-    JOIN accounts_account a ON a.id = w.account_id WHERE e.transfer_id = t.id ORDER BY e.id LIMIT 1) owner ON true
+    JOIN accounts_account a ON a.id = w.account_id WHERE e.transfer_id = t.id
+    ORDER BY w.kind NOT IN ('customer', 'escrow'), e.id LIMIT 1) owner ON true
 WHERE (CAST(:before AS bigint) IS NULL OR t.id < :before) AND (:kind = '' OR t.kind = :kind)
 ORDER BY t.id DESC LIMIT :most
 """
@@ -371,7 +373,7 @@ ORDER BY e.id LIMIT 20
 INVARIANTS: Mapping[str, Sequence[str]] = {
     "I1": (I1_TOTAL, I1_TRANSFERS),
     "I2": (I2_BALANCES, I2_CHAINS, I2_RECORDING),
-    "I3": (I3_LIMITS,),
+    "I3": (I3_LIMITS, I3_COVER),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sms.core.errors import SmsError
+from sms.core.errors import Refusal, SmsError
 from sms.core.text import N_
 
 
@@ -19,6 +19,8 @@ class WalletKind(StrEnum):
     OPERATOR_COST = "operator_cost"
     GATEWAY = "gateway"
     ADJUSTMENT = "adjustment"
+    PROFIT = "profit"
+    GUARANTEE = "guarantee"
 
 
 WALLET_LABELS: dict[WalletKind, str] = {
@@ -28,6 +30,8 @@ WALLET_LABELS: dict[WalletKind, str] = {
     WalletKind.OPERATOR_COST: N_("Owed to operators"),
     WalletKind.GATEWAY: N_("Payment gateways"),
     WalletKind.ADJUSTMENT: N_("Moved by hand"),
+    WalletKind.PROFIT: N_("Earned by resellers"),
+    WalletKind.GUARANTEE: N_("Cover of credit limits"),
 }
 
 MOST_MRIAL = 10**16  # more than anybody moves at once, far less than a column holds
@@ -49,6 +53,8 @@ class TransferKind(StrEnum):
     CREDIT = "credit"
     RENEWAL = "renewal"
     REVERSAL = "reversal"
+    PROFIT = "profit"
+    GUARANTEE = "guarantee"
 
 
 TRANSFER_LABELS: dict[TransferKind, str] = {
@@ -62,6 +68,8 @@ TRANSFER_LABELS: dict[TransferKind, str] = {
     TransferKind.CREDIT: N_("Credit transfer"),
     TransferKind.RENEWAL: N_("Renewal of a line"),
     TransferKind.REVERSAL: N_("Reversal"),
+    TransferKind.PROFIT: N_("Profit paid out"),
+    TransferKind.GUARANTEE: N_("Cover of a credit limit"),
 }
 
 
@@ -90,6 +98,8 @@ def why(*, kind: TransferKind, amount_mrial: int, subject: Subject) -> str:
     """Why money entered or left a customer's wallet, as a sentence with a place for the subject's %(number)s."""
     if kind is TransferKind.ADJUSTMENT:
         return N_("Credited by our staff") if amount_mrial > 0 else N_("Debited by our staff")
+    if kind is TransferKind.GUARANTEE:
+        return _COVER_BACK if amount_mrial > 0 else _COVER
     if subject.kind == "campaign" and kind is TransferKind.REPRICE:
         return _CHEAPER if amount_mrial > 0 else _DEARER
     if subject.kind == "campaign" and kind in _OF_CAMPAIGN:
@@ -99,6 +109,8 @@ def why(*, kind: TransferKind, amount_mrial: int, subject: Subject) -> str:
     return TRANSFER_LABELS[kind]
 
 
+_COVER = N_("Set aside to cover the credit limit of a sub-account")
+_COVER_BACK = N_("Back from the cover of a sub-account’s credit limit")
 _CHEAPER = N_("Back from campaign %(number)s: it goes on over a cheaper line")
 _DEARER = N_("More set aside for campaign %(number)s: it goes on over a dearer line")
 _OF_CAMPAIGN: dict[TransferKind, str] = {
@@ -115,11 +127,24 @@ _OF_LINE_ORDER: dict[TransferKind, str] = {
 
 
 class InsufficientBalance(SmsError):
-    """The wallet would fall below its credit limit; `missing_mrial` more is needed."""
+    """The wallet would fall below its credit limit; `missing_mrial` more is needed. `wallet_id` is 0 where several
+    wallets were asked for at once."""
 
-    def __init__(self, *, missing_mrial: int) -> None:
+    def __init__(self, *, missing_mrial: int, wallet_id: int = 0) -> None:
         super().__init__(N_("The balance is not enough."), missing_mrial=missing_mrial)
         self.missing_mrial = missing_mrial
+        self.wallet_id = wallet_id
+
+
+class NotCovered(Refusal):
+    """Who grants a credit limit has not the money to cover it."""
+
+    def __init__(self, *, missing_mrial: int) -> None:
+        super().__init__(
+            N_("A credit limit is covered by the reseller’s own money, and %(missing)s of that are not there."),
+            missing=f"{rial_text(missing_mrial)} rial",
+            missing_mrial=missing_mrial,
+        )
 
 
 class KeyReused(SmsError):
@@ -133,7 +158,7 @@ class UnbalancedPosting(ValueError):
 @dataclass(frozen=True, slots=True)
 class Posting:
     """One transfer to make: `amounts_mrial` by wallet id. The key is unique for ever; the same key twice is one
-    posting."""
+    posting. Without `spends_credit` only what is there may be taken, whatever the credit limit allows."""
 
     kind: TransferKind
     key: str
@@ -142,6 +167,7 @@ class Posting:
     reason: str = ""
     actor_id: int | None = None
     reverses_id: int | None = None
+    spends_credit: bool = True
 
     def __post_init__(self) -> None:
         if sum(self.amounts_mrial.values()) != 0 or len(self.moved) < 2:  # noqa: PLR2004 - double entry
@@ -162,6 +188,12 @@ class Posting:
 def missing(*, balance_mrial: int, credit_limit_mrial: int, amount_mrial: int) -> int:
     """How much is missing for `amount_mrial` to be taken out; 0 when it is there."""
     return max(0, amount_mrial - balance_mrial - credit_limit_mrial)
+
+
+def cover_needed(*, limit_mrial: int, balance_mrial: int) -> int:
+    """What has to lie aside for an account that may go `limit_mrial` below zero: all of that, and no less than it owes
+    already."""
+    return max(limit_mrial, -balance_mrial)
 
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")

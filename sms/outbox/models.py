@@ -3,7 +3,7 @@
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Identity, LargeBinary, SmallInteger
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sms.core.db import Model, Moment, Mrial
@@ -47,6 +47,7 @@ class Campaign(Model):
     body_hash: Mapped[bytes] = mapped_column(LargeBinary)
     line_id: Mapped[int] = mapped_column(ForeignKey("lines_line.id"))
     escrow_wallet_id: Mapped[int] = mapped_column(ForeignKey("ledger_wallet.id"))
+    payee_wallet_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     title: Mapped[str]
     body: Mapped[str]
     is_free: Mapped[bool]

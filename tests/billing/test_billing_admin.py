@@ -25,7 +25,9 @@ def _number(shop: Shop) -> str:
 
 
 def _price(shop: Shop, language: str = "persian") -> Price:
-    return queries.price_list(line_id=shop.line_id, operator_id=shop.operator_id, at=clock.now())[MCI, language]
+    return queries.price_list(
+        account_id=shop.account_id, line_id=shop.line_id, operator_id=shop.operator_id, at=clock.now()
+    )[MCI, language]
 
 
 def test_prices_are_typed_in_rial_with_fractions_for_both_languages(app: Flask, shop: Shop):

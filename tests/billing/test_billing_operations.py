@@ -14,7 +14,7 @@ from sms.core.db import row, rows, scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.operators.queries import networks
 from sms.operators.rules import Outcome
-from tests.factories import AT, Shop, make_gateway, make_line, make_refund_rule, make_shop, make_tariff
+from tests.factories import AT, Shop, make_account, make_gateway, make_line, make_refund_rule, make_shop, make_tariff
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -44,12 +44,12 @@ def _add(
 
 
 def _price(shop: Shop, network_id: int = MCI, at: object = AT, language: str = "persian") -> int:
-    listed = queries.price_list(line_id=shop.line_id, operator_id=shop.operator_id, at=at)  # type: ignore[arg-type]
+    listed = queries.price_list(account_id=shop.account_id, line_id=shop.line_id, operator_id=shop.operator_id, at=at)  # type: ignore[arg-type]
     return listed[network_id, language].price_mrial
 
 
 def test_a_price_list_is_complete_over_networks_and_languages(shop: Shop):
-    listed = queries.price_list(line_id=shop.line_id, operator_id=shop.operator_id, at=AT)
+    listed = queries.price_list(account_id=shop.account_id, line_id=shop.line_id, operator_id=shop.operator_id, at=AT)
     assert set(listed) == {(network.id, language) for network in networks() for language in ("persian", "latin")}
     assert (0, "persian") in listed
     assert set(listed.values()) == {Price(1_000_000, 600_000)}
@@ -61,7 +61,7 @@ def test_a_line_without_a_price_says_for_which_network():
     _add(Scope(operator_id=operator_id), 10)
     _add(Scope(operator_id=operator_id, network_id=MCI), 10, language=Language.LATIN)
     with pytest.raises(Refusal, match=r"Latin texts to .*Irancell"):
-        queries.price_list(line_id=line_id, operator_id=operator_id, at=AT)
+        queries.price_list(account_id=make_account()[0], line_id=line_id, operator_id=operator_id, at=AT)
 
 
 def test_a_line_has_its_own_price_before_its_operators(shop: Shop):
@@ -70,7 +70,7 @@ def test_a_line_has_its_own_price_before_its_operators(shop: Shop):
     assert _price(shop) == 5
     assert _price(shop, language="latin") == 1_000_000
     other = make_line(operator_id=shop.operator_id, gateway_id=shop.gateway_id)
-    listed = queries.price_list(line_id=other, operator_id=shop.operator_id, at=AT)
+    listed = queries.price_list(account_id=shop.account_id, line_id=other, operator_id=shop.operator_id, at=AT)
     assert listed[MCI, "persian"].price_mrial == 7
     assert listed[2, "persian"].price_mrial == 1_000_000
 

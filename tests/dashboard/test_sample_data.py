@@ -58,7 +58,9 @@ def test_the_customer_can_send_at_once(app: Flask, sample_mode: Settings) -> Non
     assert set(lines) == {"10004505", "20004505", "30004505", "50004505", "1000771210", "3000771201", "5000771205"}
 
     for line in lines.values():
-        prices = price_list(line_id=line.id, operator_id=line.operator_id, at=clock.now())
+        prices = price_list(
+            account_id=customer.account_id, line_id=line.id, operator_id=line.operator_id, at=clock.now()
+        )
         languages = {language for _, language in prices}
         assert languages == {"persian", "latin"}
         assert {network_id for network_id, _ in prices} == {network.id for network in networks()}
@@ -69,7 +71,9 @@ def test_latin_costs_two_and_a_half_times_and_3000_is_the_cheaper_one(app: Flask
     _run(app, "sample-data")
     account_id = user_by_name(CUSTOMER.username).account_id
     prices = {
-        line.operator_code: price_list(line_id=line.id, operator_id=line.operator_id, at=clock.now())
+        line.operator_code: price_list(
+            account_id=account_id, line_id=line.id, operator_id=line.operator_id, at=clock.now()
+        )
         for line in usable_lines(account_id)
     }
     for listed in prices.values():

@@ -14,21 +14,35 @@ TOP_LEVEL = {
     *("app.py", "sms", "templates", "static", "jobs", "tests", "requirements.txt", "README.md"),
     *("panel.py", "pyproject.toml", "requirements-dev.txt", "CHANGELOG.md", "LICENSE", "docs", "bench", "deploy"),
 }
-CAPABILITIES = {"accounts", "ledger", "operators", "lines", "billing", "contacts", "outbox", "inbox", "dashboard"}
+CAPABILITIES = {
+    *("accounts", "ledger", "operators", "lines", "billing", "contacts", "links", "outbox", "inbox", "resellers"),
+    "dashboard",
+}
 NOT_CAPABILITIES = {"core", "simulator", "migrations", "__init__.py", "README.md"}
 FILE_NAMES = {
     *("rules", "models", "queries", "operations", "forms", "views", "admin", "api", "webhooks", "cli"),
     *("__init__", "fa.po"),
 }
 OWN_NAMES = {
+    "accounts": {"tree", "looks"},
+    "ledger": {"credit"},
     "operators": {"contract", "registry", "protocols", "adapters", "health", "push", "inbound"},
-    "lines": {"formats", "stock", "shop", "orders", "documents", "renewals", "public", "own", "traffic"},
-    "outbox": {"intake", "comparison"},  # reading recipients is a room of its own with the same file names
+    "lines": {
+        *("formats", "stock", "shop", "orders", "documents", "renewals", "public", "own", "traffic"),
+        *("links", "suffix"),
+    },
+    "billing": {
+        *("price_lists", "taxes", "tiers", "topups", "slips", "invoices"),
+        *("contract", "registry", "adapters"),  # of payments
+    },
+    "contacts": {"imports", "words"},
+    "outbox": {"intake", "comparison", "profits", "refunds"},  # rooms of their own with the same file names
+    "inbox": {"automations", "forwarding", "labels"},
+    "resellers": {"tree", "credit", "handing", "brand"},
+    "dashboard": {"reports", "reconciliation", "alerts", "usage"},
 }
-ROOMS = (  # inside a capability, with the same file names
-    *("intake", "comparison", "health", "push", "inbound"),
-    *("formats", "stock", "shop", "orders", "documents", "renewals", "public", "own", "traffic"),
-)
+OTHER = {"contract", "registry", "protocols", "adapters"}  # what holds no room
+ROOMS = tuple(sorted({name for names in OWN_NAMES.values() for name in names} - OTHER))  # with the same file names
 NEVER = {"utils", "util", "helpers", "helper", "services", "service", "common", "managers", "manager", "misc", "tools"}
 
 MODULE_LINES = 400

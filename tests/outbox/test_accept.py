@@ -13,7 +13,8 @@ from sms.core.errors import NotFound, Refusal
 from sms.core.queue import connection
 from sms.ledger.rules import InsufficientBalance
 from sms.outbox.intake import operations as intake
-from sms.outbox.operations.accept import DearerNow, accept_draft
+from sms.outbox.operations.accept import accept_draft
+from sms.outbox.operations.holding import DearerNow
 from tests.factories import AT, Shop, make_account, make_line, make_shop
 from tests.outbox.conftest import Steps, balance
 

@@ -150,7 +150,7 @@ def _lines(account_id: int, found: Row[Any], at: datetime) -> tuple[ComparedLine
             (str(outcome), refund_of(resolver.rule(line_id=line.line_id, network_id=network_id, outcome=outcome)))
             for outcome in (Outcome.BLOCKED, Outcome.NOT_IN_NETWORK)
         ]
-        price = _part_price(line, network_id, language_of(text.encoding), found.begun_at)
+        price = _part_price(account_id, line, network_id, language_of(text.encoding), found.begun_at)
         made.append(
             ComparedLine(
                 **{name: line._mapping[name] for name in _TAKEN},
@@ -180,9 +180,9 @@ def _network(account_id: int) -> int:
     return network_guess().of(known[0].recipient) if known else 0
 
 
-def _part_price(line: Row[Any], network_id: int, language: str, at: datetime) -> int | None:
+def _part_price(account_id: int, line: Row[Any], network_id: int, language: str, at: datetime) -> int | None:
     try:
-        listed = price_list(line_id=line.line_id, operator_id=line.operator_id, at=at)
+        listed = price_list(account_id=account_id, line_id=line.line_id, operator_id=line.operator_id, at=at)
     except Refusal:
         return None
     return listed[network_id, language].price_mrial

@@ -3,24 +3,23 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
 
-from sms.billing.queries import Price, price_list
+from sms.billing.queries import Price, payers, price_list
 from sms.contacts.queries import suppression
 from sms.core.crash import crash_point
-from sms.core.db import after_commit, copy_in, copy_text, db, execute, rows, scalar
-from sms.core.errors import NotFound, Refusal, SmsError
+from sms.core.db import after_commit, array, copy_in, copy_text, db, execute, rows, scalar
+from sms.core.errors import NotFound, Refusal
 from sms.core.parts import Encoding, Measure
 from sms.core.phone import NetworkGuess
 from sms.core.queue import Job, ring, sending_queue
 from sms.core.text import N_
-from sms.ledger.operations import open_wallet, post
-from sms.ledger.queries import customer_wallet
-from sms.ledger.rules import InsufficientBalance, Posting, TransferKind, WalletKind, missing
+from sms.ledger.operations import open_wallet, profit_wallets
+from sms.ledger.rules import WalletKind
 from sms.lines.public.operations import take_free
 from sms.lines.public.rules import Payment
 from sms.lines.queries import UsableLine, usable_line, usable_lines
@@ -28,8 +27,9 @@ from sms.operators.queries import network_guess
 from sms.operators.rules import Outcome
 from sms.outbox.intake.queries import NO_SUCH_DRAFT, chunks
 from sms.outbox.intake.rules.packing import DUPLICATE, INVALID, VALID, unpack
-from sms.outbox.intake.rules.pricing import language_of, measured, sendable, total_mrial
+from sms.outbox.intake.rules.pricing import language_of, losses_mrial, measured, sendable
 from sms.outbox.models import Draft
+from sms.outbox.operations.holding import fund, hold, refuse_when_short
 from sms.outbox.operations.turns import first_turn
 from sms.outbox.queries.trials import judge
 from sms.outbox.rules import (
@@ -48,7 +48,7 @@ _HEAD = 7  # 98 and five national digits decide the network
 _SKIPPED = {VALID: Outcome.OPTED_OUT, DUPLICATE: Outcome.DUPLICATE, INVALID: Outcome.INVALID}
 _MESSAGE_COLUMNS = (
     *("id", "row_number", "recipient", "batch_id", "given", "outcome"),
-    *("account_id", "campaign_id", "line_id", "network_id", "parts", "price_mrial", "cost_mrial"),
+    *("account_id", "campaign_id", "line_id", "network_id", "parts", "price_mrial", "cost_mrial", "shares_mrial"),
 )
 _BATCH_COLUMNS = (
     *("id", "first_id", "last_id", "size", "turn"),
@@ -68,30 +68,42 @@ class _Loading:
     guess: NetworkGuess
     opted_out: Set[str]
     terms: Terms
+    payers: tuple[int, ...] = ()
+    payee_wallet_ids: Sequence[int] = ()
     is_free: bool = False
     next_id: int = 0
     batch_ids: list[int] = field(default_factory=list)
     batches: list[tuple[int, int, int, int]] = field(default_factory=list)
     heads: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
-    tails: dict[str, tuple[str, Price]] = field(default_factory=dict)
+    tails: dict[str, tuple[str, Price]] = field(default_factory=dict)  # with the price of a whole message
 
     @property
     def held_mrial(self) -> int:
         """The exact price of all that is sent."""
-        per_part = sum(self.tails[head][1].price_mrial * count for head, count in self.heads.items())
-        return int(per_part * self.measured.parts)
+        return sum(price.price_mrial * count for price, count in self._sold().items())
+
+    @property
+    def losses_mrial(self) -> list[int]:
+        """What each reseller above loses, where its price is below its own: nearest first."""
+        return losses_mrial(self._sold(), levels=len(self.payers), parts=1)
+
+    def _sold(self) -> Counter[Price]:
+        sold = Counter[Price]()
+        for head, count in self.heads.items():
+            sold[self.tails[head][1]] += count
+        return sold
 
     def tail(self, head: str) -> str:
         """The columns that are alike for all recipients of one network."""
         known = self.tails.get(head)
         if known is None:
             network_id = self.guess.of(int(head) * 10**5)
-            price = self.prices[network_id]
-            parts = self.measured.parts
+            price = self.prices[network_id].of(self.measured.parts)
+            shares = array(price.shares_mrial) if self.payers else "\\N"
             text = (
-                f"\t\\N\t\\N\t{self.account_id}\t{self.campaign_id}\t{self.line.id}\t{network_id}\t{parts}"
-                f"\t{price.price_mrial * parts}\t{price.cost_mrial * parts}\n"
+                f"\t\\N\t\\N\t{self.account_id}\t{self.campaign_id}\t{self.line.id}\t{network_id}"
+                f"\t{self.measured.parts}\t{price.price_mrial}\t{price.cost_mrial}\t{shares}\n"
             )
             known = self.tails[head] = (text, price)
         return known[0]
@@ -133,6 +145,7 @@ def accept_draft(
     _settle_payment(draft, loading, payment, at)
     _refuse_out_of_hours(loading, sum(_counts(draft, loading).values()), at)
     _refuse_when_short(draft, loading, agreed_mrial)
+    loading.payee_wallet_ids = profit_wallets(loading.payers, at=at) if loading.payers else ()
     _load(loading, draft)
     wallet_id = open_wallet(
         code=f"campaign:{loading.campaign_id}", kind=WalletKind.ESCROW, account_id=account_id, at=at
@@ -169,10 +182,11 @@ def _prepared(draft: Draft, terms: Terms, at: datetime) -> _Loading:
         account_id=draft.account_id,
         line=line,
         measured=text,
-        prices=_prices(line, text, at),
+        prices=_prices(draft.account_id, line, text, at),
         guess=network_guess(),
         opted_out=frozenset(map(str, opted_out.everywhere | opted_out.by_line.get(line.id, frozenset()))),
         terms=terms,
+        payers=payers(draft.account_id),
     )
 
 
@@ -187,12 +201,15 @@ def _settle_payment(draft: Draft, loading: _Loading, payment: Payment, at: datet
         if payment is not Payment.HOUSE:
             take_free(account_id=draft.account_id, operator_id=line.operator_id, count=count, at=at)
         loading.is_free = True
-        loading.prices = {network_id: Price(0, price.cost_mrial) for network_id, price in loading.prices.items()}
+        nothing = (0,) * len(loading.payers)
+        loading.prices = {
+            network_id: Price(0, price.cost_mrial, nothing) for network_id, price in loading.prices.items()
+        }
 
 
-def _prices(line: UsableLine, text: Measure, at: datetime) -> dict[int, Price]:
+def _prices(account_id: int, line: UsableLine, text: Measure, at: datetime) -> dict[int, Price]:
     language = language_of(text.encoding)
-    listed = price_list(line_id=line.id, operator_id=line.operator_id, at=at)
+    listed = price_list(account_id=account_id, line_id=line.id, operator_id=line.operator_id, at=at)
     return {network_id: price for (network_id, spoken), price in listed.items() if spoken == language}
 
 
@@ -219,24 +236,17 @@ def refuse_when_closed(line: UsableLine, *, is_single: bool, begins_at: datetime
 
 def _refuse_when_short(draft: Draft, loading: _Loading, agreed_mrial: int | None) -> None:
     """Tell at once what a long copy would only find out at its end."""
-    total = total_mrial(
-        _counts(draft, loading),
-        {network_id: price.price_mrial for network_id, price in loading.prices.items()},
-        parts=loading.measured.parts,
+    sold = Counter[Price]()
+    for network_id, count in _counts(draft, loading).items():
+        if count:
+            sold[loading.prices[network_id]] += count
+    refuse_when_short(
+        account_id=loading.account_id,
+        payers=loading.payers,
+        total_mrial=loading.measured.parts * sum(price.price_mrial * count for price, count in sold.items()),
+        losses_mrial=losses_mrial(sold, levels=len(loading.payers), parts=loading.measured.parts),
+        agreed_mrial=agreed_mrial,
     )
-    if agreed_mrial is not None and total > agreed_mrial:
-        raise DearerNow(total_mrial=total)
-    wallet = customer_wallet(account_id=loading.account_id)
-    lack = missing(balance_mrial=wallet.balance_mrial, credit_limit_mrial=wallet.credit_limit_mrial, amount_mrial=total)
-    if lack:
-        raise InsufficientBalance(missing_mrial=lack)
-
-
-class DearerNow(SmsError):
-    """The price has gone up since it was shown."""
-
-    def __init__(self, *, total_mrial: int) -> None:
-        super().__init__(N_("The price has changed to %(total)s. Look at it again."), total_mrial=total_mrial)
 
 
 def _load(loading: _Loading, draft: Draft) -> None:
@@ -297,31 +307,30 @@ def _skipped(loading: _Loading, message_id: int, kind: str, row_number: str, tex
     recipient, given = ("\\N", copy_text(text)) if kind == INVALID else (text, "\\N")
     return (
         f"{message_id}\t{row_number}\t{recipient}\t\\N\t{given}\t{outcome}\t{loading.account_id}"
-        f"\t{loading.campaign_id}\t{loading.line.id}\t0\t0\t0\t0\n"
+        f"\t{loading.campaign_id}\t{loading.line.id}\t0\t0\t0\t0\t\\N\n"
     )
 
 
 def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int, wallet_id: int, at: datetime) -> None:
     sent = sum(loading.heads.values())
     total = sent + sum(loading.skipped.values())
-    body = draft.body
     rows(
         """INSERT INTO outbox_campaign (id, account_id, user_id, key, body_hash, line_id, escrow_wallet_id, title, body,
                is_unicode, parts, state, priority, total_count, sendable_count, held_mrial, first_id, last_id, skipped,
-               accepted_at, scheduled_at, out_of_hours, is_free)
+               accepted_at, scheduled_at, out_of_hours, is_free, payee_wallet_ids)
            VALUES (:id, :account_id, :user_id, :key, :body_hash, :line_id, :wallet_id, :title, :body, :is_unicode,
                :parts, 'queued', :priority, :total, :sendable, :held, :first_id, :last_id, CAST(:skipped AS jsonb), :at,
-               :scheduled_at, :out_of_hours, :is_free)
+               :scheduled_at, :out_of_hours, :is_free, CAST(:payees AS bigint[]))
            RETURNING id""",
         id=loading.campaign_id,
         account_id=loading.account_id,
         user_id=user_id,
         key=key,
-        body_hash=hashlib.sha256(f"{loading.line.id}\n{body}".encode()).digest(),
+        body_hash=hashlib.sha256(f"{loading.line.id}\n{draft.body}".encode()).digest(),
         line_id=loading.line.id,
         wallet_id=wallet_id,
         title=draft.title,
-        body=body,
+        body=draft.body,
         is_unicode=loading.measured.encoding is Encoding.UCS2,
         parts=loading.measured.parts,
         priority=int(priority_of(sent)),
@@ -335,6 +344,7 @@ def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int,
         scheduled_at=loading.terms.scheduled_at,
         out_of_hours=str(loading.terms.out_of_hours),
         is_free=loading.is_free,
+        payees=list(loading.payee_wallet_ids) or None,
     )
 
 
@@ -379,15 +389,12 @@ def _insert_plan(loading: _Loading) -> None:
 
 
 def _hold(loading: _Loading, *, wallet_id: int, user_id: int, at: datetime) -> None:
-    held = loading.held_mrial
-    if not held:
-        return
-    customer = customer_wallet(account_id=loading.account_id)
-    posting = Posting(
-        kind=TransferKind.HOLD,
-        key=f"hold:{loading.campaign_id}",
-        subject=f"campaign:{loading.campaign_id}",
-        amounts_mrial={customer.id: -held, wallet_id: held},
+    hold(
+        campaign_id=loading.campaign_id,
+        account_id=loading.account_id,
+        escrow_wallet_id=wallet_id,
+        held_mrial=loading.held_mrial,
+        funded=fund(loading.payers, loading.payee_wallet_ids, loading.losses_mrial, at=at),
         actor_id=user_id,
+        at=at,
     )
-    post([posting], at=at)

@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 from sms.core.crash import crash_point
 from sms.core.db import array, bulk, copy_in, copy_text, execute, rows
 from sms.core.errors import SmsError
-from sms.ledger.operations import post, recording_wallets
-from sms.ledger.rules import Posting, TransferKind, WalletKind
 from sms.operators.contract import Answer, AnswerKind, PartRef
 from sms.operators.rules import Outcome
 from sms.outbox.operations.batches import move_to_new_batch
+from sms.outbox.operations.charging import Charge, charge, shares_of
 from sms.outbox.operations.claiming import pick
 from sms.outbox.operations.counters import add_to_batches, touch
 from sms.outbox.operations.parts import add_parts
@@ -31,7 +30,8 @@ WHERE id BETWEEN :low AND :high AND batch_id = ANY(CAST(:batch_ids AS bigint[]))
 """
 
 _TEXTS = """
-SELECT b.id, c.body, c.is_unicode, c.escrow_wallet_id, l.number AS line_number, l.joined_units, o.code AS operator_code
+SELECT b.id, c.body, c.is_unicode, c.escrow_wallet_id, c.payee_wallet_ids, l.number AS line_number, l.joined_units,
+       o.code AS operator_code
 FROM outbox_batch b JOIN outbox_campaign c ON c.id = b.campaign_id JOIN lines_line l ON l.id = b.line_id
 JOIN operators_operator o ON o.id = l.operator_id WHERE b.id = ANY(:ids)
 """
@@ -77,6 +77,7 @@ class Claimed:
     recipients: Sequence[Recipient]
     epoch: int = 0
     joined_units: int = 67
+    payee_wallet_ids: Sequence[int] = ()
 
 
 @dataclass(slots=True)
@@ -135,6 +136,7 @@ def _claimed(batch: Any, text: Any, recipients: Sequence[Recipient]) -> Claimed:
         recipients=recipients,
         epoch=batch.epoch,
         joined_units=text.joined_units,
+        payee_wallet_ids=text.payee_wallet_ids or (),
     )
 
 
@@ -235,19 +237,9 @@ def _store(
     _finish_batches(sorted_out, at=at, poll_after_seconds=poll_after_seconds)
     touch({result.batch.campaign_id for result in results})
     crash_point("before_charge")
-    charge([share.charge for share in sorted_out if share.submissions], at=at)
-
-
-@dataclass(slots=True)
-class Charge:
-    """The money of one batch's accepted messages."""
-
-    key: str
-    campaign_id: int
-    escrow_wallet_id: int
-    operator_code: str
-    price_mrial: int
-    cost_mrial: int
+    due = [share for share in sorted_out if share.submissions]
+    _read_shares([share for share in due if share.charge.payee_wallet_ids])
+    charge([share.charge for share in due], at=at)
 
 
 @dataclass(slots=True)
@@ -261,10 +253,26 @@ class _Share:
     unknown: list[Recipient] = field(default_factory=list)
 
 
+def _read_shares(shares: Sequence[_Share]) -> None:
+    """What the resellers above earn of what was accepted; nothing is read where nobody is between."""
+    if shares:
+        earned = shares_of({share.result.batch.id: [each[0] for each in share.submissions] for share in shares})
+        for share in shares:
+            share.charge.shares_mrial = earned[share.result.batch.id]
+
+
 def _sort(result: Result) -> _Share:
     batch, answers, unsent = result.batch, result.answers, frozenset(result.unsent)
     key = f"charge:{batch.id}:{batch.attempt}"
-    money = Charge(key, batch.campaign_id, batch.escrow_wallet_id, batch.operator_code, price_mrial=0, cost_mrial=0)
+    money = Charge(
+        key=key,
+        campaign_id=batch.campaign_id,
+        escrow_wallet_id=batch.escrow_wallet_id,
+        operator_code=batch.operator_code,
+        price_mrial=0,
+        cost_mrial=0,
+        payee_wallet_ids=batch.payee_wallet_ids,
+    )
     share = _Share(result, money)
     for recipient in batch.recipients:
         answer = answers.get(recipient.message_id)
@@ -348,24 +356,3 @@ def _finish_batches(shares: Sequence[_Share], *, at: datetime, poll_after_second
         (share.result.batch.id, answer.outcome or Outcome.REFUSED) for share in shares for _, answer in share.refused
     )
     add_to_batches(counted)
-
-
-def charge(charges: Sequence[Charge], *, at: datetime) -> None:
-    """Escrow → revenue, and of it our cost to the operator: one posting a batch. The cost of what is free for the
-    customer is taken from our revenue."""
-    due = sorted((item for item in charges if item.price_mrial or item.cost_mrial), key=lambda each: each.key)
-    wallets = recording_wallets({item.operator_code for item in due}, at=at)
-    postings = [
-        Posting(
-            kind=TransferKind.CHARGE,
-            key=item.key,
-            subject=f"campaign:{item.campaign_id}",
-            amounts_mrial={
-                item.escrow_wallet_id: -item.price_mrial,
-                wallets[WalletKind.REVENUE, item.operator_code]: item.price_mrial - item.cost_mrial,
-                wallets[WalletKind.OPERATOR_COST, item.operator_code]: item.cost_mrial,
-            },
-        )
-        for item in due
-    ]
-    post(postings, at=at)

@@ -6,6 +6,7 @@ transactions; each of them leaves the books even.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,15 +15,16 @@ from typing import Any
 from sqlalchemy import Row
 
 from sms.accounts.operations import record
-from sms.core.db import execute, row, rows, scalar
+from sms.billing.queries import payers
+from sms.core.db import array, execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal, SmsError
 from sms.core.queue import GENERAL_QUEUE, Job, ring, sending_queue
 from sms.core.text import N_
-from sms.ledger.operations import post
 from sms.ledger.queries import customer_wallet
 from sms.ledger.rules import Posting, TransferKind
 from sms.lines.queries import UsableLine, usable_line
 from sms.outbox.operations.accept import refuse_when_closed
+from sms.outbox.operations.holding import fund, post_held
 from sms.outbox.operations.turns import first_turn
 from sms.outbox.queries.control import (
     MessagePrices,
@@ -42,8 +44,8 @@ _CANNOT_USE = N_("You can no longer send from this line.")
 
 _MOVE = """
 SELECT v.id, v.campaign_id, v.from_line_id, v.to_line_id, v.reason, v.actor_id, v.cap_mrial, v.message_count,
-       v.difference_mrial, c.account_id, c.body, c.escrow_wallet_id, c.priority, f.number AS from_number,
-       t.number AS to_number
+       v.difference_mrial, c.account_id, c.body, c.escrow_wallet_id, c.payee_wallet_ids, c.priority,
+       f.number AS from_number, t.number AS to_number
 FROM outbox_move v JOIN outbox_campaign c ON c.id = v.campaign_id JOIN lines_line f ON f.id = v.from_line_id
 JOIN lines_line t ON t.id = v.to_line_id WHERE v.id = :id AND v.ended_at IS NULL
 """
@@ -66,18 +68,26 @@ WHERE m.id BETWEEN :low AND :high AND m.batch_id = ANY(:ids) AND m.outcome IS NU
 
 _REPRICE = """
 WITH before AS MATERIALIZED (
-    SELECT id, network_id, price_mrial FROM outbox_message
+    SELECT id, network_id, price_mrial, shares_mrial FROM outbox_message
     WHERE id BETWEEN :low AND :high AND batch_id = ANY(:ids) AND outcome IS NULL ORDER BY id FOR NO KEY UPDATE
 ), moved AS (
     UPDATE outbox_message m
-    SET line_id = :line_id, parts = :parts, price_mrial = n.price_mrial, cost_mrial = n.cost_mrial
-    FROM before JOIN unnest(CAST(:networks AS int[]), CAST(:prices AS bigint[]), CAST(:costs AS bigint[]))
-        AS n (network_id, price_mrial, cost_mrial) ON n.network_id = before.network_id
+    SET line_id = :line_id, parts = :parts, price_mrial = n.price_mrial, cost_mrial = n.cost_mrial,
+        shares_mrial = CAST(n.shares_mrial AS bigint[])
+    FROM before JOIN unnest(CAST(:networks AS int[]), CAST(:prices AS bigint[]), CAST(:costs AS bigint[]),
+                            CAST(:shares AS text[]))
+        AS n (network_id, price_mrial, cost_mrial, shares_mrial) ON n.network_id = before.network_id
     WHERE m.id = before.id AND m.id BETWEEN :low AND :high
-    RETURNING n.price_mrial - before.price_mrial AS difference_mrial
+    RETURNING n.price_mrial - before.price_mrial AS difference_mrial, before.shares_mrial AS shares_before,
+        CAST(n.shares_mrial AS bigint[]) AS shares_after
 )
 SELECT (SELECT count(*) FROM before) AS wanted, count(*) AS n,
-       coalesce(sum(difference_mrial), 0)::bigint AS difference_mrial
+       coalesce(sum(difference_mrial), 0)::bigint AS difference_mrial, (
+           SELECT array_agg(loss ORDER BY level) FROM (
+               SELECT level, sum(greatest(0, -after) - greatest(0, -earlier))::bigint AS loss
+               FROM moved CROSS JOIN LATERAL
+                   unnest(shares_after, shares_before) WITH ORDINALITY AS each (after, earlier, level)
+               GROUP BY level) levels) AS losses_mrial
 FROM moved
 """
 
@@ -135,6 +145,7 @@ class Moved:
     count: int
     difference_mrial: int
     is_over: bool = False
+    losses_mrial: tuple[int, ...] = ()  # what resellers above lose more by it, nearest first
 
 
 class BeyondCap(Refusal):
@@ -240,13 +251,13 @@ def move_some(*, move_id: int, at: datetime, most: int = BATCHES_AT_ONCE) -> Mov
     line = usable_line(move.account_id, move.to_line_id)
     if line is None:
         raise Refusal(_CANNOT_USE)
-    prices = prices_over(line, move.body, at=at)
+    prices = prices_over(line, move.body, account_id=move.account_id, at=at)
     states = [str(BatchState.QUEUED)]
     if move.reason == MoveReason.BY_HAND:
         states.append(str(BatchState.PAUSED))
     found = rows(_TAKE, campaign_id=move.campaign_id, line_id=move.from_line_id, states=states, most=most)
     batches = _without_opted_out(found, line)
-    moved = _reprice(batches, line, prices) if batches else Moved(0, 0)
+    moved = _reprice(move, batches, line, prices) if batches else Moved(0, 0)
     if batches:
         _relabel(move, batches, line)
         _post(move, moved, first_batch_id=batches[0].id, at=at)
@@ -276,9 +287,13 @@ def _without_opted_out(batches: Sequence[Row[Any]], line: UsableLine) -> list[An
     return going
 
 
-def _reprice(batches: Sequence[Any], line: UsableLine, prices: MessagePrices) -> Moved:
-    networks = sorted(prices.by_network)
+def _reprice(move: Row[Any], batches: Sequence[Any], line: UsableLine, prices: MessagePrices) -> Moved:
+    networks, new = list(prices.by_network), list(prices.by_network.values())
+    levels = len(move.payee_wallet_ids or ())
+    if levels and any(len(price.shares_mrial) != levels for price in new):
+        raise RuntimeError("another chain of resellers than at acceptance")  # accounts keep their place in the tree
     count = difference = 0
+    losses = Counter[int]()
     for run in runs([(batch.id, batch.first_id, batch.last_id) for batch in batches]):
         (moved,) = rows(
             _REPRICE,
@@ -288,14 +303,16 @@ def _reprice(batches: Sequence[Any], line: UsableLine, prices: MessagePrices) ->
             line_id=line.id,
             parts=prices.parts,
             networks=networks,
-            prices=[prices.by_network[network_id][0] for network_id in networks],
-            costs=[prices.by_network[network_id][1] for network_id in networks],
+            prices=[price.price_mrial for price in new],
+            costs=[price.cost_mrial for price in new],
+            shares=[array(price.shares_mrial) if levels else None for price in new],
         )
         if moved.n != moved.wanted:
             raise RuntimeError("a message of a network without a price")  # better nothing moves than some of it
         count += int(moved.n)
         difference += int(moved.difference_mrial)
-    return Moved(count, difference)
+        losses.update(dict(enumerate(moved.losses_mrial or ())))
+    return Moved(count, difference, losses_mrial=tuple(losses[level] for level in range(levels)))
 
 
 def _relabel(move: Row[Any], batches: Sequence[Any], line: UsableLine) -> None:
@@ -335,16 +352,19 @@ def _post(move: Row[Any], moved: Moved, *, first_batch_id: int, at: datetime) ->
         count=moved.count,
         difference=difference,
     )
-    if difference:
+    funded: dict[int, int] = {}
+    if any(moved.losses_mrial):
+        funded = fund(payers(move.account_id), move.payee_wallet_ids, moved.losses_mrial, at=at)
+    if difference or funded:
         customer = customer_wallet(account_id=move.account_id)
         posting = Posting(
             kind=TransferKind.REPRICE,
             key=f"reprice:{move.id}:{first_batch_id}",
             subject=f"campaign:{move.campaign_id}",
-            amounts_mrial={customer.id: -difference, move.escrow_wallet_id: difference},
+            amounts_mrial={customer.id: -difference, move.escrow_wallet_id: difference, **funded},
             actor_id=move.actor_id,
         )
-        post([posting], at=at)
+        post_held(posting, sender_wallet_id=customer.id, at=at)
 
 
 def _end(move: Row[Any], last: Moved, at: datetime) -> None:

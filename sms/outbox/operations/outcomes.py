@@ -6,6 +6,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from sqlalchemy import Row
+
 from sms.billing.queries import RefundResolver, refund_rules
 from sms.core.db import array, bulk, execute, row, rows
 from sms.core.money import share
@@ -156,27 +158,31 @@ def _resolver(line_id: int, accepted_at: datetime) -> RefundResolver:
 def _note_refunds(ended: Sequence[_Ended], *, at: datetime) -> None:
     """Write down what is to be refunded, and when, for messages that ended so and were charged."""
     failed = [group for group in ended if group.outcome is not Outcome.DELIVERED]
-    accepted = _accepted_at({group.campaign_id for group in failed})
+    campaigns = _campaigns({group.campaign_id for group in failed})
     sent = _sent_at({group.batch_id for group in failed})
     due: list[_Due] = []
     for group in failed:
-        resolver = _resolver(group.line_id, accepted[group.campaign_id])
+        resolver = _resolver(group.line_id, campaigns[group.campaign_id].accepted_at)
         rule = resolver.rule(line_id=group.line_id, network_id=group.network_id, outcome=group.outcome)
         if rule is None or not rule.percent:
             continue
+        percent = rule.percent if campaigns[group.campaign_id].has_payees else 0
         due_at = refund_due_at(sent_at=sent[group.batch_id], delay_seconds=rule.delay_seconds, at=at).isoformat()
         for message_id, price, cost in zip(group.message_ids, group.prices_mrial, group.costs_mrial, strict=True):
             if price:
                 amount, of_cost = share(price, percent=rule.percent), share(cost, percent=rule.percent)
-                due.append(
-                    (message_id, group.account_id, group.campaign_id, rule.id, group.outcome, amount, of_cost, due_at)
-                )
+                owner = group.account_id, group.campaign_id
+                due.append((message_id, *owner, rule.id, group.outcome, amount, of_cost, due_at, percent))
     _insert_refunds(due)
 
 
-def _accepted_at(campaign_ids: set[int]) -> dict[int, datetime]:
-    found = rows("SELECT id, accepted_at FROM outbox_campaign WHERE id = ANY(:ids)", ids=sorted(campaign_ids))
-    return {campaign.id: campaign.accepted_at for campaign in found}
+def _campaigns(campaign_ids: set[int]) -> dict[int, Row[Any]]:
+    """When each was accepted, and whether a reseller is between (`has_payees`)."""
+    found = rows(
+        "SELECT id, accepted_at, payee_wallet_ids IS NOT NULL AS has_payees FROM outbox_campaign WHERE id = ANY(:ids)",
+        ids=sorted(campaign_ids),
+    )
+    return {campaign.id: campaign for campaign in found}
 
 
 def _sent_at(batch_ids: set[int]) -> dict[int, datetime]:
@@ -184,25 +190,35 @@ def _sent_at(batch_ids: set[int]) -> dict[int, datetime]:
     return {batch.id: batch.submitted_at for batch in found}
 
 
-# Message, account, campaign, rule, outcome, milli-rial to pay back, of our cost, and when.
-_Due = tuple[int, int, int, int, Outcome, int, int, str]
+# Message, account, campaign, rule, outcome, milli-rial to pay back, of our cost, and when; the percent of what the
+# resellers between give back of their shares, 0 where nobody is.
+_Due = tuple[int, int, int, int, Outcome, int, int, str, int]
+
+_NO_SHARES = "CAST(NULL AS bigint[])"
+_SHARES = """
+CASE WHEN n.percent > 0 THEN (
+    SELECT array_agg(each.share * n.percent / 100 ORDER BY each.level)
+    FROM outbox_message m CROSS JOIN LATERAL unnest(m.shares_mrial) WITH ORDINALITY AS each (share, level)
+    WHERE m.id = n.id) END
+"""
 
 
 def _insert_refunds(due: Sequence[_Due]) -> None:
     if not due:
         return
-    names = ("ids", "accounts", "campaigns", "rules", "outcomes", "amounts", "costs", "due")
+    names = ("ids", "accounts", "campaigns", "rules", "outcomes", "amounts", "costs", "due", "percents")
+    shares = _SHARES if any(each[-1] for each in due) else _NO_SHARES
     row(
-        """WITH made AS (
+        f"""WITH made AS (
                INSERT INTO outbox_refund (message_id, account_id, campaign_id, rule_id, outcome, amount_mrial,
-               cost_mrial, due_at)
+               cost_mrial, due_at, shares_mrial)
                SELECT n.id, n.account_id, n.campaign_id, n.rule_id, n.outcome, n.amount,
-               n.cost, n.due_at
+               n.cost, n.due_at, {shares}
                FROM unnest(CAST(:ids AS bigint[]), CAST(:accounts AS bigint[]), CAST(:campaigns AS bigint[]),
                            CAST(:rules AS int[]), CAST(:outcomes AS outbox_outcome[]), CAST(:amounts AS bigint[]),
                            CAST(:costs AS bigint[]),
-                           CAST(:due AS timestamptz[])) AS n (id, account_id, campaign_id, rule_id, outcome,
-                           amount, cost, due_at)
+                           CAST(:due AS timestamptz[]), CAST(:percents AS int[])) AS n (id, account_id, campaign_id,
+                           rule_id, outcome, amount, cost, due_at, percent)
                ON CONFLICT (message_id) DO NOTHING RETURNING campaign_id, amount_mrial
            ), more AS (
                UPDATE outbox_campaign c
@@ -210,6 +226,6 @@ def _insert_refunds(due: Sequence[_Due]) -> None:
                FROM (SELECT campaign_id, sum(amount_mrial) AS amount, count(*) AS n FROM made GROUP BY 1) m
                WHERE c.id = m.campaign_id
            )
-           SELECT count(*) AS n FROM made""",
+           SELECT count(*) AS n FROM made""",  # noqa: S608 - our own words
         **{name: array(column) for name, column in zip(names, zip(*due, strict=True), strict=True)},
     )

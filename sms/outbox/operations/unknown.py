@@ -11,8 +11,9 @@ from sms.core.errors import Refusal
 from sms.core.text import N_
 from sms.operators.rules import Capability, Outcome
 from sms.outbox.operations.batches import move_to_new_batch
+from sms.outbox.operations.charging import Charge, charge
 from sms.outbox.operations.counters import add_to_batches, lock_batches, touch
-from sms.outbox.operations.dispatch import Charge, add_submissions, charge
+from sms.outbox.operations.dispatch import add_submissions
 from sms.outbox.rules import Fate, fate_of_absent
 
 # A lease that ended: before the wire mark nothing was sent and the batch waits again; after it, everything may have
@@ -59,7 +60,8 @@ DELETE FROM outbox_unknown WHERE message_id = ANY(:ids) RETURNING message_id, ba
 """
 
 _MONEY = """
-SELECT m.id, m.price_mrial, m.cost_mrial, c.escrow_wallet_id, o.code AS operator_code
+SELECT m.id, m.price_mrial, m.cost_mrial, m.shares_mrial, c.escrow_wallet_id, c.payee_wallet_ids,
+       o.code AS operator_code
 FROM outbox_message m JOIN outbox_campaign c ON c.id = m.campaign_id
 JOIN lines_line l ON l.id = m.line_id JOIN operators_operator o ON o.id = l.operator_id
 WHERE m.id = ANY(:ids)
@@ -117,6 +119,13 @@ def _charge_found(taken: Sequence[Any], *, at: datetime) -> None:
                 operator_code=first.operator_code,
                 price_mrial=sum(money[message.message_id].price_mrial for message in messages),
                 cost_mrial=sum(money[message.message_id].cost_mrial for message in messages),
+                payee_wallet_ids=first.payee_wallet_ids or (),
+                shares_mrial=[
+                    sum(level)
+                    for level in zip(
+                        *(money[message.message_id].shares_mrial or () for message in messages), strict=True
+                    )
+                ],
             )
         )
     _count_found(by_batch, charges, at=at)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sms.billing.queries import price_list
+from sms.billing.queries import Price, price_list
 from sms.core.db import row, rows, scalar
 from sms.core.errors import Refusal, SmsError
 from sms.lines.queries import UsableLine, usable_line, usable_lines
@@ -267,7 +267,10 @@ def rest(*, account_id: int, campaign_id: int, at: datetime) -> Rest:
     return Rest(
         sum(counts.values()),
         price,
-        tuple(_other(line, body, counts, price, is_service=is_service, down=down, at=at) for line in others),
+        tuple(
+            _other(line, body, counts, price, account_id=account_id, is_service=is_service, down=down, at=at)
+            for line in others
+        ),
     )
 
 
@@ -277,14 +280,15 @@ def _other(
     counts: Mapping[int, int],
     price_mrial: int,
     *,
+    account_id: int,
     is_service: bool,
     down: frozenset[int],
     at: datetime,
 ) -> OtherLine:
     total, problem = None, None
     try:
-        prices = prices_over(line, body, at=at)
-        total = sum(count * prices.by_network[network_id][0] for network_id, count in counts.items())
+        prices = prices_over(line, body, account_id=account_id, at=at)
+        total = sum(count * prices.by_network[network_id].price_mrial for network_id, count in counts.items())
     except Refusal as refusal:
         problem = refusal
     return OtherLine(
@@ -300,24 +304,20 @@ def _other(
 
 @dataclass(frozen=True, slots=True)
 class MessagePrices:
-    """A text over a line: its parts, and by network the (price, cost) of a whole message in milli-rial."""
+    """A text over a line: its parts, and by network the price of a whole message."""
 
     parts: int
-    by_network: Mapping[int, tuple[int, int]]
+    by_network: Mapping[int, Price]
 
 
-def prices_over(line: UsableLine, body: str, *, at: datetime) -> MessagePrices:
-    """What a message costs over a line now; raises Refusal when it cannot be sent there, or has no price."""
+def prices_over(line: UsableLine, body: str, *, account_id: int, at: datetime) -> MessagePrices:
+    """What a message costs an account over a line now; raises Refusal when it cannot be sent there, or has no price."""
     if line.paid_refusal is not None:
         raise line.paid_refusal
     text = measured(body, joined_units=line.joined_units)
     language = language_of(text.encoding)
-    listed = price_list(line_id=line.id, operator_id=line.operator_id, at=at)
+    listed = price_list(account_id=account_id, line_id=line.id, operator_id=line.operator_id, at=at)
     return MessagePrices(
         text.parts,
-        {
-            network_id: (price.price_mrial * text.parts, price.cost_mrial * text.parts)
-            for (network_id, spoken), price in listed.items()
-            if spoken == language
-        },
+        {network_id: price.of(text.parts) for (network_id, spoken), price in listed.items() if spoken == language},
     )

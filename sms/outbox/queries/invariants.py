@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sms.core.db import rows
+from sms.outbox.queries.shares import I13
 from sms.outbox.rules import COUNT_COLUMNS
 
 I4_MESSAGES = """
@@ -181,6 +182,7 @@ INVARIANTS: Mapping[str, Sequence[str]] = {
         I6_DAYS.format(counted=_COUNTED, kept=_KEPT),
     ),
     "I7": (I7_DELIVERED, I7_RULE),
+    "I13": I13,
 }
 
 

@@ -126,7 +126,7 @@ def _over(
         text = measured(draft.body, joined_units=line.joined_units)
         parts = text.parts
         language = language_of(text.encoding)
-        listed = price_list(line_id=line.id, operator_id=line.operator_id, at=at)
+        listed = price_list(account_id=draft.account_id, line_id=line.id, operator_id=line.operator_id, at=at)
         prices = {network: price.price_mrial for (network, spoken), price in listed.items() if spoken == language}
         verdict = judge(line, account_id=draft.account_id, draft_id=draft.id, count=count, payment=Payment.TARIFF)
         problem, is_free = verdict.refusal, verdict.is_free

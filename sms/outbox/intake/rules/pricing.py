@@ -1,6 +1,7 @@
 """What a draft comes to: used alike by the preview and by the acceptance, so that they cannot differ."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from sms.core.errors import Refusal
 from sms.core.parts import Encoding, Measure, measure, profile_of
@@ -8,6 +9,7 @@ from sms.core.text import N_
 from sms.outbox.rules import MAX_PARTS
 
 EVERY_LINE = "*"
+AnyShared = TypeVar("AnyShared", bound="Shared")
 
 
 def measured(body: str, *, joined_units: int) -> Measure:
@@ -38,3 +40,19 @@ def sendable(
 def total_mrial(counts: Mapping[int, int], prices_mrial: Mapping[int, int], *, parts: int) -> int:
     """The price of all of them."""
     return parts * sum(count * prices_mrial[network] for network, count in counts.items() if count)
+
+
+class Shared(Protocol):
+    """A price of a part with what each level above earns of it."""
+
+    @property
+    def shares_mrial(self) -> Sequence[int]:
+        """Nearest first; below zero where that level loses."""
+
+
+def losses_mrial(sold: Mapping[AnyShared, int], *, levels: int, parts: int) -> list[int]:
+    """What each level loses of so many messages at each price, where it sells below its own: nearest first."""
+    return [
+        parts * sum(count * max(0, -price.shares_mrial[level]) for price, count in sold.items())
+        for level in range(levels)
+    ]
