@@ -9,6 +9,7 @@ from sms.accounts import views as accounts_views
 from sms.billing import admin as billing_admin
 from sms.billing import cli as billing_cli
 from sms.billing import views as billing_views
+from sms.billing.price_lists import views as price_list_views
 from sms.core import db
 from sms.core.config import Settings
 from sms.core.config import settings as current_settings
@@ -47,6 +48,7 @@ from sms.outbox import cli as outbox_cli
 from sms.outbox import webhooks as outbox_webhooks
 from sms.outbox.comparison import cli as comparison_cli
 from sms.outbox.comparison import views as comparison_views
+from sms.outbox.profits import views as profit_views
 from sms.outbox.views import control as outbox_views
 
 WEB_PARTS = (assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
@@ -57,12 +59,14 @@ BLUEPRINTS = (
     inbox_views.bp,
     inbox_webhooks.bp,
     comparison_views.bp,
+    profit_views.bp,
     lines_views.bp,
     lines_shop_views.bp,
     line_orders_views.bp,
     renewals_views.bp,
     documents_views.bp,
     billing_views.bp,
+    price_list_views.bp,
     ledger_views.bp,
     accounts_views.bp,
     outbox_admin.bp,

@@ -28,7 +28,8 @@ ANY = SelectChoice("", N_("All"))
 AUDITED: dict[str, str] = ACTION_LABELS | {
     "money.adjusted": N_("Balance adjusted"),
     "money.limit_changed": N_("Credit limit changed"),
-    "money.moved": N_("Credit moved in the tree"),
+    "money.given": N_("Credit given"),
+    "money.taken": N_("Credit taken back"),
     "money.profit_paid": N_("Profit paid out"),
     "price_list.added": N_("Price for sub-accounts added"),
     "price_list.ended": N_("Price for sub-accounts ended"),

@@ -52,6 +52,7 @@ class Permission(StrEnum):
     MANAGE_MONEY = "money.manage"
     MANAGE_MESSAGES = "messages.manage"
     VIEW_AUDIT = "audit.view"
+    MANAGE_SUB_ACCOUNTS = "sub_accounts.manage"
 
 
 KIND_LABELS: dict[str, str] = {
@@ -72,12 +73,12 @@ _MEMBER = frozenset(
     {Permission.SEND_MESSAGES, Permission.VIEW_MESSAGES, Permission.VIEW_LINES, Permission.VIEW_MONEY},
 )
 _OWNER = _MEMBER | {Permission.MANAGE_ACCOUNT}
-_STAFF = frozenset(Permission)
+_STAFF = frozenset(Permission) - {Permission.MANAGE_SUB_ACCOUNTS}  # theirs is the whole tree, on pages of their own
 
 PERMISSIONS: Mapping[tuple[AccountKind, Role], frozenset[Permission]] = {
     (AccountKind.INSTALLATION, Role.OWNER): _STAFF,
     (AccountKind.INSTALLATION, Role.MEMBER): _STAFF,
-    (AccountKind.RESELLER, Role.OWNER): _OWNER,
+    (AccountKind.RESELLER, Role.OWNER): _OWNER | {Permission.MANAGE_SUB_ACCOUNTS},
     (AccountKind.RESELLER, Role.MEMBER): _MEMBER,
     (AccountKind.CUSTOMER, Role.OWNER): _OWNER,
     (AccountKind.CUSTOMER, Role.MEMBER): _MEMBER,

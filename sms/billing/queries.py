@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sms.billing.price_lists.queries import chain, payers
+from sms.billing.price_lists.queries.chains import chain, payers
 from sms.billing.price_lists.rules import Chain, Key
 from sms.billing.rules import (
     REFUNDABLE,

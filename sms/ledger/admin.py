@@ -94,7 +94,7 @@ def limit(account_id: int) -> ResponseReturnValue:
         with transaction():
             grant_limit(
                 account_id=account_id,
-                guarantor_id=reseller_of(account_id),
+                parent_account_id=reseller_of(account_id),
                 credit_limit_mrial=form.limit.data or 0,
                 actor_id=visitor().id,
                 at=clock.now(),

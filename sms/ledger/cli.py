@@ -90,7 +90,7 @@ def credit_limit(*, account_id: int | None, username: str | None, rial: str, as_
             chosen = _account_id(account_id, username)
             grant_limit(
                 account_id=chosen,
-                guarantor_id=reseller_of(chosen),
+                parent_account_id=reseller_of(chosen),
                 credit_limit_mrial=parse_rial(rial),
                 actor_id=None,
                 at=clock.now(),

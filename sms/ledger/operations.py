@@ -278,12 +278,12 @@ def give(
     """Move credit from an account to one below it; only money that is there, never what a credit limit would allow.
     Who stands above whom is for the caller to know.
 
-    Returns the transfer's id by its key (with the account's before it), or nothing when this key was posted before.
-    Raises Refusal without an amount or a reason, InsufficientBalance, KeyReused, NotFound.
+    Returns the transfer's id by its key, or nothing when this key was posted before for the same account. Raises
+    Refusal without an amount or a reason, InsufficientBalance, KeyReused, NotFound.
     """
     reason = stated(reason)
     amounts = _credit(from_account_id, to_account_id, amount_mrial, at=at)
-    return _move_credit(amounts, below=to_account_id, key=key, reason=reason, actor_id=actor_id, at=at)
+    return _move_credit(amounts, "money.given", below=to_account_id, key=key, reason=reason, actor_id=actor_id, at=at)
 
 
 def take(
@@ -299,7 +299,7 @@ def take(
     """Move credit from an account to the one above it; else as `give`."""
     reason = stated(reason)
     amounts = _credit(from_account_id, to_account_id, amount_mrial, at=at)
-    return _move_credit(amounts, below=from_account_id, key=key, reason=reason, actor_id=actor_id, at=at)
+    return _move_credit(amounts, "money.taken", below=from_account_id, key=key, reason=reason, actor_id=actor_id, at=at)
 
 
 def _credit(from_account_id: int, to_account_id: int, amount_mrial: int, *, at: datetime) -> dict[int, int]:
@@ -312,7 +312,7 @@ def _credit(from_account_id: int, to_account_id: int, amount_mrial: int, *, at: 
 
 
 def _move_credit(
-    amounts_mrial: dict[int, int], *, below: int, key: str, reason: str, actor_id: int | None, at: datetime
+    amounts_mrial: dict[int, int], action: str, *, below: int, key: str, reason: str, actor_id: int | None, at: datetime
 ) -> dict[str, int]:
     named = f"credit:{below}:{key}"  # whoever makes keys up can stand in nobody else's way
     posting = Posting(
@@ -329,12 +329,12 @@ def _move_credit(
         record(
             actor_id=actor_id,
             account_id=below,
-            action="money.moved",
+            action=action,
             subject=f"transfer:{made[named]}",
             details={"amount_mrial": max(amounts_mrial.values()), "reason": reason},
             at=at,
         )
-    return made
+    return {key: made[named]} if made else {}
 
 
 def reverse(*, transfer_id: int, reason: str, actor_id: int | None, at: datetime) -> int:

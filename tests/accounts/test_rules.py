@@ -32,10 +32,10 @@ def _visitor(kind: str, role: str) -> Visitor:
     [
         ("customer", "owner", TENANT),
         ("customer", "member", TENANT - {"account.manage"}),
-        ("reseller", "owner", TENANT),
+        ("reseller", "owner", TENANT | {"sub_accounts.manage"}),
         ("reseller", "member", TENANT - {"account.manage"}),
-        ("installation", "owner", EVERYTHING),
-        ("installation", "member", EVERYTHING),
+        ("installation", "owner", EVERYTHING - {"sub_accounts.manage"}),
+        ("installation", "member", EVERYTHING - {"sub_accounts.manage"}),
     ],
 )
 def test_who_may_what(kind: str, role: str, may: set[str]) -> None:

@@ -31,7 +31,16 @@ from sms.operators.contract import InboundText
 from sms.operators.inbound import operations as inbound
 from sms.operators.operations import Actor
 from sms.operators.push import operations as push
-from tests.factories import Shop, make_account, make_campaign, make_gateway, make_line, make_root, make_shop
+from tests.factories import (
+    Shop,
+    make_account,
+    make_asked,
+    make_campaign,
+    make_gateway,
+    make_line,
+    make_root,
+    make_shop,
+)
 
 VISITORS = ("anonymous", "customer", "stranger", "reseller", "admin")
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
@@ -90,7 +99,8 @@ _STAFF = _CUSTOMER | {
     *("operators.manage", "lines.manage", "prices.manage", "customers.manage", "money.manage", "messages.manage"),
     "audit.view",
 }
-PERMISSIONS = {"customer": _CUSTOMER, "stranger": _CUSTOMER, "reseller": _CUSTOMER, "admin": _STAFF}
+_RESELLER = _CUSTOMER | {"sub_accounts.manage"}
+PERMISSIONS = {"customer": _CUSTOMER, "stranger": _CUSTOMER, "reseller": _RESELLER, "admin": _STAFF}
 
 
 def is_tenants(rule: Rule) -> bool:
@@ -169,6 +179,9 @@ def make_world(app: Flask) -> World:
         "order_id": order_id,
         "document_id": document_id,
         "comparison_id": comparison_id,
+        "asked_id": make_asked(
+            owner_id=make_account(kind="reseller")[0], operator_id=shop.operator_id, markup_permille=100
+        ),
         "token": token,
         "secret": secret,
         "sender": SENDER,

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from sms.accounts.operations import record
 from sms.billing.operations import begins_at, checked_scope, end_dated, end_neighbours
-from sms.billing.price_lists.queries import chain, sub_account
+from sms.billing.price_lists.queries.chains import chain
+from sms.billing.price_lists.queries.sheets import sub_account
 from sms.billing.price_lists.rules import (
     MOST_MARKUP_PERMILLE,
     WHOLE,

@@ -1,5 +1,6 @@
 """What a reseller asks of the accounts below it. Plain Python: amounts in milli-rial a part."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -161,27 +162,14 @@ def _rial(amount_mrial: int) -> str:
     return f"{whole}.{rest:03} rial" if rest else f"{whole} rial"
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """A key of the price page: what the owner pays and what its sub-accounts pay, in milli-rial a part."""
-
-    own_mrial: int
-    price_mrial: int
-
-    @property
-    def margin_mrial(self) -> int:
-        """What is left of it; below zero at a loss."""
-        return self.price_mrial - self.own_mrial
-
-
 def permille_of(text: str) -> int:
     """A markup somebody typed in percent, with one digit after the point at most; raises Refusal."""
-    cleaned = text.translate(_DIGITS).replace("%", "").replace("٪", "").strip()
-    whole, _, rest = cleaned.lstrip("+-").partition(".")
-    if not (whole + rest).isascii() or not (whole or "0").isdecimal() or not (rest or "0").isdecimal() or len(rest) > 1:
+    typed = _PERCENT.fullmatch(text.translate(_DIGITS).replace("%", "").replace("٪", "").strip())
+    if typed is None or not (typed["whole"] or typed["rest"]):
         raise Refusal(N_("A markup is a percentage with one digit after the point at most."))
-    found = int(whole or "0") * 10 + int(rest or "0")
-    return -found if cleaned.startswith("-") else found
+    found = int(typed["whole"] or "0") * 10 + int(typed["rest"] or "0")
+    return -found if typed["sign"] == "-" else found
 
 
+_PERCENT = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]{0,6})(?:\.(?P<rest>[0-9]?))?")
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩٫", "01234567890123456789.")

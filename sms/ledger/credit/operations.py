@@ -20,17 +20,17 @@ from sms.ledger.rules import (
 
 
 def grant_limit(
-    *, account_id: int, guarantor_id: int | None, credit_limit_mrial: int, actor_id: int | None, at: datetime
+    *, parent_account_id: int | None, account_id: int, credit_limit_mrial: int, actor_id: int | None, at: datetime
 ) -> None:
-    """Change how far below zero an account may go. With a guarantor, its own money covers the whole of it: more is
-    taken from its wallet, less goes back to it, but never what the account owes at present.
+    """Change how far below zero an account may go. Where a reseller stands above it, that one's own money covers the
+    whole of it: more is taken from its wallet, less goes back to it, but never what the account owes at present.
 
     Asked again with the same limit it gives back what the account has paid meanwhile. Raises Refusal, NotCovered when
-    the guarantor has not so much (its own credit limit does not count), NotFound.
+    the reseller has not so much (its own credit limit does not count), NotFound.
     """
     check_limit(credit_limit_mrial)
-    if guarantor_id is not None:
-        _cover(account_id, guarantor_id, credit_limit_mrial, actor_id, at)
+    if parent_account_id is not None:
+        _cover(account_id, parent_account_id, credit_limit_mrial, actor_id, at)
     change_credit_limit(account_id=account_id, credit_limit_mrial=credit_limit_mrial, actor_id=actor_id, at=at)
 
 
