@@ -8,7 +8,7 @@ from sms.core.crash import crash_point
 from sms.core.db import execute, transaction
 from sms.core.queue import GENERAL_QUEUE, Job, answered, ring_now, sending_queue
 from sms.operators.queries import is_bound_gateway
-from sms.outbox.operations import campaigns, days, refunds, reports
+from sms.outbox.operations import campaigns, days, hours, refunds, reports
 from sms.outbox.operations.sweep import keep_house as keep_house_at
 from sms.outbox.operations.sweep import sweep as sweep_at
 from sms.outbox.queries.waiting import has_queued
@@ -93,13 +93,16 @@ def sweep() -> None:
 
 
 def keep_house() -> None:
-    """Make the coming months' partitions, mark open campaigns so that none is forgotten, add up the days."""
+    """Make the coming months' partitions, mark open campaigns so that none is forgotten, add up the days,
+    forget what the hours need no more."""
     answered(Job.KEEP_HOUSE)
     with transaction():
         execute("SET LOCAL lock_timeout = '3s'")
         keep_house_at(at=clock.now())
     with transaction():
         days.fold()
+    with transaction():
+        hours.prune(at=clock.now())
 
 
 def post_due() -> None:

@@ -1,4 +1,4 @@
-"""Jobs of traffic: what was sent and reported is counted into its hours."""
+"""Jobs of traffic: what was sent, reported and refunded is counted into its hours."""
 
 import time
 
@@ -11,10 +11,12 @@ _SECONDS = 2.0  # other jobs have their turn then; what is left is counted the n
 
 
 def count_hours() -> None:
-    """Count the batches that have waited long enough, in sets so small that no report waits for them."""
+    """Count the batches that have waited long enough, and refunds, in sets so small that no report waits for them."""
     answered(Job.COUNT_HOURS)
     until = time.monotonic() + _SECONDS
     counted = 1
     while counted and time.monotonic() < until:
         with transaction():
             counted = hours.count_some(at=clock.now())
+        with transaction():
+            counted += hours.count_refunds()

@@ -20,7 +20,7 @@ _SUMS = (
 
 _OWN = f"""
 SELECT h.line_id AS id, {_SUMS} FROM lines_hour h
-WHERE h.account_id = :account_id AND h.hour_at >= :since GROUP BY 1, 2, 3
+WHERE h.account_id = :account_id AND h.hour_at >= :since AND h.submitted_count > 0 GROUP BY 1, 2, 3
 """  # noqa: S608 - the words put in are our own
 
 _ALL = f"""
