@@ -49,6 +49,8 @@ from sms.outbox import webhooks as outbox_webhooks
 from sms.outbox.comparison import cli as comparison_cli
 from sms.outbox.comparison import views as comparison_views
 from sms.outbox.profits import views as profit_views
+from sms.outbox.refunds import admin as refunds_admin
+from sms.outbox.refunds import views as refunds_views
 from sms.outbox.views import control as outbox_views
 
 WEB_PARTS = (assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
@@ -60,6 +62,7 @@ BLUEPRINTS = (
     inbox_webhooks.bp,
     comparison_views.bp,
     profit_views.bp,
+    refunds_views.bp,
     lines_views.bp,
     lines_shop_views.bp,
     line_orders_views.bp,
@@ -71,6 +74,7 @@ BLUEPRINTS = (
     accounts_views.bp,
     outbox_admin.bp,
     inbox_admin.bp,
+    refunds_admin.bp,
     operators_admin.bp,
     operators_push.bp,
     lines_admin.bp,

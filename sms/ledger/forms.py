@@ -10,10 +10,10 @@ from wtforms.validators import Length, Regexp, ValidationError
 
 from sms.core.calendar import start_of_day
 from sms.core.text import N_
-from sms.core.web.forms import DayField, Filled, FilterForm, Form, MoneyField
+from sms.core.web.forms import DayField, Filled, FilterForm, Form, IntField, MoneyField
 from sms.core.web.i18n import _
 from sms.ledger.queries import StatementFilter
-from sms.ledger.rules import CUSTOMER_KINDS, LONGEST_REASON, MOST_MRIAL, TRANSFER_LABELS, TransferKind
+from sms.ledger.rules import CUSTOMER_KINDS, DIRECTION_LABELS, LONGEST_REASON, MOST_MRIAL, TRANSFER_LABELS, TransferKind
 
 _ANY = SelectChoice("", N_("Any"))
 _REASON = [
@@ -38,9 +38,13 @@ def _kinds(kinds: Iterable[TransferKind]) -> list[SelectChoice]:
 
 
 class StatementForm(FilterForm):
-    """Kind and period."""
+    """Kind, direction, the send it is about, and period."""
 
     kind = SelectField(N_("Kind"), choices=[_ANY, *_kinds(CUSTOMER_KINDS)])
+    direction = SelectField(
+        N_("Direction"), choices=[_ANY, *(SelectChoice(str(way), label) for way, label in DIRECTION_LABELS.items())]
+    )
+    campaign = IntField(N_("Number of the send"), [_within(1, 2**62, N_("There is no such send."))])
     since = DayField(N_("From day"))
     until = DayField(N_("To day"))
 
@@ -49,6 +53,8 @@ class StatementForm(FilterForm):
         """As the queries take it: both days belong to the period."""
         return StatementFilter(
             kind=self.kind.data or "",
+            direction=self.direction.data or "",
+            subject=f"campaign:{self.campaign.data}" if self.campaign.data else "",
             since=start_of_day(self.since.data) if self.since.data else None,
             until=start_of_day(self.until.data + timedelta(days=1)) if self.until.data else None,
         )

@@ -80,6 +80,16 @@ CUSTOMER_KINDS = tuple(kind for kind in TransferKind if kind is not TransferKind
 """The kinds a customer's own wallet can see; a charge moves what was set aside before."""
 
 
+class Direction(StrEnum):
+    """Whether money came into a wallet or went out of it."""
+
+    IN = "in"
+    OUT = "out"
+
+
+DIRECTION_LABELS: dict[Direction, str] = {Direction.IN: N_("Money in"), Direction.OUT: N_("Money out")}
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a transfer is about: the kind of thing and its id; the kind is empty when the text names neither."""

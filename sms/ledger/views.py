@@ -3,20 +3,22 @@
 import csv
 import io
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import islice
 
-from flask import Blueprint, Response, request, stream_with_context, url_for
+from flask import Blueprint, Response, flash, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
 from sms.accounts.rules import Permission
 from sms.core import clock
 from sms.core.calendar import day_of, start_of_day
+from sms.core.sheets.writing import MEDIA_TYPE, Sheet, Value, xlsx
 from sms.core.text import N_
-from sms.core.web import nav
-from sms.core.web.filters import digits, moment_text
+from sms.core.web import nav, subjects
+from sms.core.web.filters import digits, moment_text, number_text
 from sms.core.web.guards import require, visitor
-from sms.core.web.htmx import render_page
-from sms.core.web.i18n import _
+from sms.core.web.htmx import redirect_to, render_page
+from sms.core.web.i18n import _, language
 from sms.ledger import queries
 from sms.ledger.forms import StatementForm
 from sms.ledger.queries import StatementLine
@@ -28,8 +30,11 @@ PAGE = 25
 _LINES_A_CHUNK = 500
 _HEADS = (
     *(N_("No."), N_("Date"), N_("Time (ISO)"), N_("Kind"), N_("Description"), N_("Reason")),
-    *(N_("Amount (rial)"), N_("Balance after (rial)")),
+    *(N_("Amount (rial)"), N_("Balance after (rial)"), N_("About")),
 )
+_WIDTHS = (8, 20, 26, 18, 48, 30, 18, 20, 60)
+MOST_SHEET_LINES = 100_000
+_TOO_LONG = N_("A workbook holds %(most)s lines at most. Narrow the days, or download the CSV, which has no end.")
 _SPENT = (TransferKind.HOLD, TransferKind.RELEASE, TransferKind.REPRICE)
 
 nav.add(
@@ -66,9 +71,11 @@ def statement() -> ResponseReturnValue:
         spent_mrial=-sum(today.get(kind, 0) for kind in _SPENT),
         refunded_mrial=today.get(TransferKind.REFUND, 0),
         lines=lines[:PAGE],
+        causes=subjects.causes(account_id, lines[:PAGE]),
         older_url=url_for(".statement", **older) if older else None,
         newest_url=url_for(".statement", **form.address()) if before else None,
         export_url=url_for(".export", **form.address()),
+        sheet_url=url_for(".export_sheet", **form.address()),
     )
 
 
@@ -76,36 +83,73 @@ def statement() -> ResponseReturnValue:
 @require(Permission.VIEW_MONEY)
 def export() -> ResponseReturnValue:
     """The statement as CSV, narrowed as the page is; it streams, however long it is."""
-    lines = queries.whole_statement(account_id=visitor().account_id, narrowed=StatementForm.read().narrowed)
-    name = f"statement-{day_of(clock.now()).isoformat()}.csv"
+    rows = (list(map(_csv_cell, cells)) for cells in _cells(_lines()))
     return Response(
-        stream_with_context(_csv(lines)),
+        stream_with_context(_csv([_(head) for head in _HEADS], rows)),
         mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers=_attached("csv"),
     )
 
 
-def _csv(lines: Iterator[StatementLine]) -> Iterator[str]:
-    yield "\ufeff"  # without it Excel reads Persian as something else
-    yield _rows([[_(head) for head in _HEADS]])
+@bp.get("/statement/export.xlsx")
+@require(Permission.VIEW_MONEY)
+def export_sheet() -> ResponseReturnValue:
+    """The statement as a workbook, its amounts as numbers; what is too long for one is refused in words."""
+    lines = list(islice(_lines(), MOST_SHEET_LINES + 1))
+    if len(lines) > MOST_SHEET_LINES:
+        flash(_(_TOO_LONG, most=number_text(MOST_SHEET_LINES)), "warning")
+        return redirect_to(url_for(".statement", **StatementForm.read().address()))
+    sheet = Sheet(
+        _("Statement"),
+        [_(head) for head in _HEADS],
+        _cells(iter(lines)),
+        _WIDTHS,
+        is_right_to_left=language() == "fa",
+    )
+    return Response(xlsx(sheet), mimetype=MEDIA_TYPE, headers=_attached("xlsx"))
+
+
+def _lines() -> Iterator[StatementLine]:
+    return queries.whole_statement(account_id=visitor().account_id, narrowed=StatementForm.read().narrowed)
+
+
+def _attached(kind: str) -> dict[str, str]:
+    name = f"statement-{day_of(clock.now()).isoformat()}.{kind}"
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
+def _cells(lines: Iterator[StatementLine]) -> Iterator[list[Value]]:
+    """A row for each line; their causes are asked for some hundred at a time."""
+    account_id = visitor().account_id
     while chunk := list(islice(lines, _LINES_A_CHUNK)):
-        yield _rows([_cells(line) for line in chunk])
+        causes = subjects.causes(account_id, chunk)
+        for line in chunk:
+            cause = causes.get(line.transfer_id, subjects.NOTHING)
+            yield [
+                line.number,
+                moment_text(line.posted_at),
+                line.posted_at.isoformat(),
+                transfer_label(line.kind),
+                _(line.why, number=digits(line.subject.id)),
+                line.reason,
+                Decimal(rial_text(line.amount_mrial)),
+                Decimal(rial_text(line.balance_after_mrial)),
+                "; ".join(filter(None, [cause.name, *(text for text, _url in cause.facts)])),
+            ]
 
 
-def _cells(line: StatementLine) -> list[str]:
-    return [
-        str(line.number),
-        moment_text(line.posted_at),
-        line.posted_at.isoformat(),
-        transfer_label(line.kind),
-        csv_text(_(line.why, number=digits(line.subject.id))),
-        csv_text(line.reason),
-        rial_text(line.amount_mrial),
-        rial_text(line.balance_after_mrial),
-    ]
+def _csv_cell(value: Value) -> str:
+    return csv_text(value) if isinstance(value, str) else str(value)
 
 
-def _rows(cells: list[list[str]]) -> str:
+def _csv(heads: list[str], rows: Iterator[list[str]]) -> Iterator[str]:
+    yield "\ufeff"  # without it Excel reads Persian as something else
+    yield _written([heads])
+    while chunk := list(islice(rows, _LINES_A_CHUNK)):
+        yield _written(chunk)
+
+
+def _written(cells: list[list[str]]) -> str:
     written = io.StringIO()
     csv.writer(written).writerows(cells)
     return written.getvalue()

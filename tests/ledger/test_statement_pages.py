@@ -10,7 +10,8 @@ from bs4 import Tag
 from flask import Flask
 
 from sms.core.db import transaction
-from sms.ledger import operations
+from sms.core.sheets.table import read_table
+from sms.ledger import operations, views
 from tests.factories import AT, make_account, make_campaign, make_shop
 from tests.ledger.people import signed_in
 
@@ -39,7 +40,7 @@ def test_a_line_says_how_much_why_and_what_is_left(app: Flask):
     campaign_id = make_campaign(shop, size=2, price_mrial=1_390_500)
     walker = signed_in(app, shop.account_id).go("/statement")
     newest, first = _rows(walker)
-    assert newest[2] == f"Set aside for campaign {campaign_id}"
+    assert newest[2] == f"Set aside for campaign {campaign_id} hello"
     assert newest[3].replace(" ", "") == "\u22122,781rial"
     assert newest[4] == "7,219 rial"
     assert first[2] == "Credited by our staff"
@@ -128,7 +129,7 @@ def test_the_export_holds_every_line_with_plain_amounts(app: Flask):
         )
     (heads, *lines), answer = _export(signed_in(app, account_id))
     assert heads[0] == "No."
-    assert heads[-2:] == ["Amount (rial)", "Balance after (rial)"]
+    assert heads[-3:] == ["Amount (rial)", "Balance after (rial)", "About"]
     assert [line[0] for line in lines] == [str(number) for number in range(30, 0, -1)]
     assert lines[0][6] == "1390.5"
     assert lines[1][6] == "-1"
@@ -146,3 +147,33 @@ def test_the_export_guards_against_formulas_and_is_narrowed_like_the_page(app: F
     assert [line[5] for line in lines] == ["later", '\'=HYPERLINK("http://evil")']
     (_heads, *narrowed), _answer = _export(walker, "?until=2026-11-23")
     assert [line[5] for line in narrowed] == ['\'=HYPERLINK("http://evil")']
+
+
+def test_the_statement_is_narrowed_to_a_send_and_to_what_came_or_went(app: Flask):
+    shop = make_shop(money_mrial=100_000_000)
+    first, second = make_campaign(shop, size=2), make_campaign(shop, size=3)
+    _adjust(shop.account_id, 5_000, key="gift")
+    walker = signed_in(app, shop.account_id)
+    assert [row[2] for row in _rows(walker.go(f"/statement?campaign={first}"))] == [
+        f"Set aside for campaign {first} hello"
+    ]
+    went = [row[2] for row in _rows(walker.go("/statement?direction=out"))]
+    assert went == [f"Set aside for campaign {second} hello", f"Set aside for campaign {first} hello"]
+    assert [row[0] for row in _rows(walker.go("/statement?direction=in"))] == ["4", "1"]
+    (_heads, *lines), _answer = _export(walker, f"?campaign={second}&direction=out")
+    assert [line[0] for line in lines] == ["3"]
+
+
+def test_the_workbook_holds_the_lines_with_amounts_as_numbers(app: Flask, monkeypatch: pytest.MonkeyPatch):
+    shop = make_shop(money_mrial=10_000_000)
+    make_campaign(shop, size=2, price_mrial=1_390_500)
+    walker = signed_in(app, shop.account_id)
+    answer = walker.browser.get("/statement/export.xlsx")
+    assert answer.mimetype.endswith("spreadsheetml.sheet")
+    (_, heads), (_, newest), (_, oldest) = read_table(io.BytesIO(answer.get_data()))
+    assert heads[0] == "No."
+    assert (newest[6], newest[7], oldest[6]) == ("-2781", "7219", "10000")
+    assert newest[8].startswith("hello")
+    monkeypatch.setattr(views, "MOST_SHEET_LINES", 1)
+    assert walker.browser.get("/statement/export.xlsx").status_code == 303
+    assert "A workbook holds 1 lines at most" in walker.go("/statement").text

@@ -247,7 +247,9 @@ def test_a_refund_is_counted_in_the_hour_in_which_it_was_posted(steps: Steps, sh
     with transaction():
         refunds.post_due(most=100, at=posted_at)
     _count()
-    found = rows("SELECT hour_at, price_mrial, refund_count, refund_mrial, refund_cost_mrial FROM lines_hour ORDER BY 1")
+    found = rows(
+        "SELECT hour_at, price_mrial, refund_count, refund_mrial, refund_cost_mrial FROM lines_hour ORDER BY 1"
+    )
     assert [tuple(each)[1:] for each in found] == [(10_000_000, 0, 0, 0), (0, 3, 3_000_000, 1_800_000)]
     assert found[1].hour_at <= posted_at < found[1].hour_at + timedelta(hours=1)
     assert scalar("SELECT count(*) FROM outbox_refund_posted WHERE uncounted_at IS NOT NULL") == 0

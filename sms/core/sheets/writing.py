@@ -67,7 +67,7 @@ class Sheet:
 
 
 def xlsx(sheet: Sheet) -> bytes:
-    """The file."""
+    """The file. Rows are written as they come, so that only what is packed is kept in memory."""
     made = io.BytesIO()
     write_xlsx(sheet, made)
     return made.getvalue()

@@ -1,5 +1,6 @@
 """A customer's orders of lines."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, flash, request, url_for
@@ -11,12 +12,13 @@ from sms.core.calendar import day_of
 from sms.core.db import transaction
 from sms.core.errors import SmsError
 from sms.core.text import N_
-from sms.core.web import nav
+from sms.core.web import nav, subjects
 from sms.core.web.filters import money_text
 from sms.core.web.forms import refuse
 from sms.core.web.guards import require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
+from sms.core.web.subjects import Cause
 from sms.ledger.queries import wallet_of
 from sms.ledger.rules import InsufficientBalance
 from sms.lines.documents.queries import checklist
@@ -42,6 +44,14 @@ nav.add(
     section="customer",
     order=44,
 )
+
+
+def _causes(_account_id: int, lines: Sequence[Any]) -> dict[int, Cause]:
+    """An order answers 404 to whoever it does not belong to."""
+    return {line.transfer_id: Cause(url_for("line_orders.order", order_id=line.subject.id)) for line in lines}
+
+
+subjects.explain("line_order", _causes)
 
 
 def _actor() -> Actor:

@@ -1,5 +1,8 @@
 """An owner renews a line."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from flask import Blueprint, Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -7,10 +10,12 @@ from sms.accounts.rules import Permission
 from sms.core import clock
 from sms.core.db import transaction
 from sms.core.errors import NotFound, SmsError
+from sms.core.web import subjects
 from sms.core.web.filters import moment_text, money_text
 from sms.core.web.guards import require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _, say
+from sms.core.web.subjects import Cause
 from sms.ledger.queries import wallet_of
 from sms.ledger.rules import InsufficientBalance
 from sms.lines.renewals import operations, queries
@@ -18,6 +23,14 @@ from sms.lines.renewals.rules import STAGE_SENTENCES
 from sms.operators.operations import Actor
 
 bp = Blueprint("renewals", __name__)
+
+
+def _causes(_account_id: int, lines: Sequence[Any]) -> dict[int, Cause]:
+    """The page of the line that was renewed; it answers 404 to whoever it does not belong to."""
+    return {line.transfer_id: Cause(url_for("renewals.renewal", line_id=line.subject.id)) for line in lines}
+
+
+subjects.explain("line", _causes)
 
 
 @bp.get("/lines/<int:line_id>/renewal")

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0040"
-down_revision = "0023"
+down_revision = "0030"
 
 PRICES = """
 CREATE TABLE billing_price_list (
