@@ -19,6 +19,7 @@ from sms.dashboard import views as dashboard_views
 from sms.inbox import admin as inbox_admin
 from sms.inbox import views as inbox_views
 from sms.inbox import webhooks as inbox_webhooks
+from sms.dashboard.reports import views as reports_views
 from sms.ledger import admin as ledger_admin
 from sms.ledger import cli as ledger_cli
 from sms.ledger import views as ledger_views
@@ -56,6 +57,7 @@ from sms.outbox.views import control as outbox_views
 WEB_PARTS = (assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
 BLUEPRINTS = (
     dashboard_views.bp,
+    reports_views.bp,
     outbox_views.bp,
     outbox_webhooks.bp,
     inbox_views.bp,

@@ -81,7 +81,7 @@ def _count() -> int:
     sets = 0
     while True:
         with transaction():
-            counted = hours.count_some(at=_LATER)
+            counted = hours.count_some(at=LATER)
         with transaction():
             counted += hours.count_refunds()
         if not counted:
@@ -89,7 +89,7 @@ def _count() -> int:
         sets += 1
 
 
-_LATER = datetime(2100, 1, 1, tzinfo=AT.tzinfo)
+LATER = datetime(2100, 1, 1, tzinfo=AT.tzinfo)
 _REPORTED = [Outcome.DELIVERED, Outcome.DELIVERED, Outcome.BLOCKED, Outcome.UNDELIVERED, Outcome.EXPIRED]
 
 
@@ -164,7 +164,7 @@ class _Died(Exception):
 
 def _count_and_die() -> None:
     with transaction():
-        assert hours.count_some(at=_LATER) == 1
+        assert hours.count_some(at=LATER) == 1
         raise _Died
 
 
@@ -174,7 +174,7 @@ def test_dying_between_two_sets_changes_nothing(steps: Steps, shop: Shop, monkey
     steps.send()
     _report(_sent()[:7], Outcome.DELIVERED, AT + timedelta(seconds=4))
     with transaction():
-        assert hours.count_some(at=_LATER) == 1
+        assert hours.count_some(at=LATER) == 1
     with pytest.raises(_Died):
         _count_and_die()
     assert scalar("SELECT sum(submitted_count) FROM lines_hour") == 5
