@@ -19,6 +19,7 @@ from sms.dashboard import views as dashboard_views
 from sms.inbox import admin as inbox_admin
 from sms.inbox import views as inbox_views
 from sms.inbox import webhooks as inbox_webhooks
+from sms.dashboard.reconciliation import admin as reconciliation_admin
 from sms.dashboard.reports import views as reports_views
 from sms.ledger import admin as ledger_admin
 from sms.ledger import cli as ledger_cli
@@ -77,6 +78,7 @@ BLUEPRINTS = (
     outbox_admin.bp,
     inbox_admin.bp,
     refunds_admin.bp,
+    reconciliation_admin.bp,
     operators_admin.bp,
     operators_push.bp,
     lines_admin.bp,

@@ -14,6 +14,7 @@ TIMETABLE: tuple[tuple[Job, int], ...] = (
     (Job.TIDY_DRAFTS, 300),
     (Job.END_RESERVATIONS, 60),
     (Job.COUNT_HOURS, 15),
+    (Job.WATCH, 300),
 )
 
 # A slot is claimed in the database: two timetables side by side ring once.

@@ -42,6 +42,8 @@ class Job(StrEnum):
     COUNT_HOURS = "jobs.traffic.count_hours"
     POLL_INBOUND = "jobs.inbox.poll_inbound"
     TAKE_INBOUND = "jobs.inbox.take_inbound"
+    COMPARE_STATEMENT = "jobs.watching.compare_statement"
+    WATCH = "jobs.watching.watch"
 
 
 GENERAL_QUEUE = "general"

@@ -22,10 +22,10 @@ _DROPPED = str.maketrans("", "", "\0\x1a\ufeff")
 _LETTERS = 26
 
 
-def read_table(stream: BinaryIO) -> Iterator[Row]:
-    """The filled rows of a CSV, TXT or XLSX file of at most MAX_BYTES; raises UnreadableList."""
-    if stream.seek(0, 2) > MAX_BYTES:
-        raise limits.too_large(MAX_BYTES)
+def read_table(stream: BinaryIO, *, most_bytes: int = MAX_BYTES) -> Iterator[Row]:
+    """The filled rows of a CSV, TXT or XLSX file of at most so many bytes; raises UnreadableList."""
+    if stream.seek(0, 2) > most_bytes:
+        raise limits.too_large(most_bytes)
     stream.seek(0)
     rows = _of_workbook(stream) if is_workbook(stream) else _of_text(stream)
     return ((number, cells) for number, cells in rows if any(cell.strip() for cell in cells))
