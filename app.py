@@ -19,6 +19,8 @@ from sms.dashboard import views as dashboard_views
 from sms.inbox import admin as inbox_admin
 from sms.inbox import views as inbox_views
 from sms.inbox import webhooks as inbox_webhooks
+from sms.dashboard.alerts import admin as alerts_admin
+from sms.dashboard.alerts import views as alerts_views
 from sms.dashboard.reconciliation import admin as reconciliation_admin
 from sms.dashboard.reports import views as reports_views
 from sms.ledger import admin as ledger_admin
@@ -59,6 +61,7 @@ WEB_PARTS = (assets, i18n, filters, ui, htmx, forms, nav, failures, security, gu
 BLUEPRINTS = (
     dashboard_views.bp,
     reports_views.bp,
+    alerts_views.bp,
     outbox_views.bp,
     outbox_webhooks.bp,
     inbox_views.bp,
@@ -79,6 +82,7 @@ BLUEPRINTS = (
     inbox_admin.bp,
     refunds_admin.bp,
     reconciliation_admin.bp,
+    alerts_admin.bp,
     operators_admin.bp,
     operators_push.bp,
     lines_admin.bp,

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
@@ -19,6 +20,9 @@ from sms.core.web.guards import public, signed_in, visitor
 from sms.core.web.htmx import STOP_POLLING, is_htmx, render_page
 from sms.core.web.i18n import _, language
 from sms.dashboard import queries
+from sms.dashboard.alerts import queries as alert_queries
+from sms.dashboard.alerts.rules import Kind
+from sms.dashboard.alerts.views import shown
 from sms.dashboard.queries import Fortnight
 from sms.ledger import queries as ledger
 from sms.lines import queries as lines
@@ -40,6 +44,7 @@ bp = Blueprint("dashboard", __name__)
 nav.add(N_("Home"), endpoint="dashboard.home", icon="home", section="customer", order=10)
 
 _LATEST = 6
+_FEW_ALERTS = 10
 _YEAR = 5  # characters of a day's text that name its year
 _TONES = {
     Outcome.DELIVERED: "success",
@@ -71,6 +76,7 @@ def _customer() -> Response:
         days=[(day_text(day.day, language())[_YEAR:], day.messages) for day in fortnight.days],
         outcomes=_shares(fortnight),
         held_up=queries.held_up(account_id=account_id, at=at),
+        spending=[shown(alert) for alert in alert_queries.alerts_of_tree(account_id, since=at, most=_FEW_ALERTS)],
         news=orders.news(account_id),
         order_labels={str(state): ORDER_LABELS[state] for state in OrderState},
         ending=renewals.ending(account_id=account_id, at=at),
@@ -93,6 +99,7 @@ def _staff() -> Response:
     return render_page(
         "dashboard/staff.html",
         alerts=[shown_alert(told) for told in health_queries.alerts(at=clock.now())],
+        money_alerts=[shown(alert) for alert in _unseen()],
         backlog=queries.backlog(),
         gateways=operators.gateways(),
         gateway_labels=STATE_LABELS,
@@ -102,6 +109,12 @@ def _staff() -> Response:
         waiting_orders=sum(orders.waiting_counts().values()),
         waiting_documents=documents.waiting_count(),
     )
+
+
+def _unseen() -> list[Any]:
+    """What of money nobody has acknowledged; low credit is among the alerts of the gateways already."""
+    found = alert_queries.open_alerts(is_acknowledged=False, most=_FEW_ALERTS)
+    return [alert for alert in found if alert.kind != Kind.CREDIT_LOW]
 
 
 @bp.get("/health")

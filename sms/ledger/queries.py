@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from sms.core import clock
 from sms.core.db import row, rows, scalar
 from sms.ledger.credit.queries import I3_COVER
-from sms.ledger.rules import AUTHORISING, MANUAL, Direction, Subject, TransferKind, WalletKind, subject_of, why
+from sms.ledger.rules import AUTHORISING, MANUAL, Subject, TransferKind, WalletKind, subject_of, why
 
 # A long acceptance states its time at its beginning and posts at its end, so lines of a statement may stand a little
 # out of the order of their times; the search for a day's first line looks this much further.
@@ -75,8 +75,7 @@ def set_aside(account_id: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class StatementFilter:
-    """What a statement is narrowed to; moments are half-open, [since, until). `subject` is what it is about, such as
-    `campaign:12`; `direction` says whether money came in or went out."""
+    """What a statement is narrowed to; moments are half-open, [since, until); a subject is such as `campaign:12`."""
 
     kind: str = ""
     since: datetime | None = None
@@ -114,12 +113,12 @@ class StatementLine:
 _STATEMENT = """
 SELECT e.wallet_version AS number, t.id AS transfer_id, t.kind, t.subject, t.reason, e.amount_mrial,
        e.balance_after_mrial, t.posted_at, t.reverses_id, r.id AS reversed_by
-FROM {of}
-LEFT JOIN ledger_transfer r ON r.reverses_id = t.id
+FROM {of} LEFT JOIN ledger_transfer r ON r.reverses_id = t.id
 WHERE e.wallet_id = :wallet_id AND e.wallet_version >= :low AND e.wallet_version < :high
   AND (:kind = '' OR t.kind = :kind)
   AND (CAST(:since AS timestamptz) IS NULL OR t.posted_at >= :since)
-  AND (CAST(:until AS timestamptz) IS NULL OR t.posted_at < :until) {and_more}
+  AND (CAST(:until AS timestamptz) IS NULL OR t.posted_at < :until)
+  AND (:direction = '' OR (e.amount_mrial > 0) = (:direction = 'in'))
 ORDER BY e.wallet_version DESC LIMIT :most
 """
 _ALL = "ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id"
@@ -128,7 +127,6 @@ _ABOUT = """
 (SELECT * FROM ledger_transfer WHERE subject = :subject OFFSET 0) t JOIN LATERAL (
     SELECT * FROM ledger_entry x WHERE x.transfer_id = t.id OFFSET 0) e ON true
 """
-_DIRECTIONS = {"": "", Direction.IN: "AND e.amount_mrial > 0", Direction.OUT: "AND e.amount_mrial < 0"}
 
 
 def statement(
@@ -150,18 +148,10 @@ def whole_statement(*, account_id: int, narrowed: StatementFilter, page: int = 1
 
 
 def _lines(wallet_id: int, narrowed: StatementFilter, *, low: int, high: int, most: int) -> list[StatementLine]:
-    statement_sql = _STATEMENT.format(of=_ABOUT if narrowed.subject else _ALL, and_more=_DIRECTIONS[narrowed.direction])
-    found = rows(
-        statement_sql,
-        wallet_id=wallet_id,
-        low=low,
-        high=high,
-        kind=narrowed.kind,
-        since=narrowed.since,
-        until=narrowed.until,
-        most=most,
-        **({"subject": narrowed.subject} if narrowed.subject else {}),
-    )
+    about = {"subject": narrowed.subject} if narrowed.subject else {}
+    place = {"wallet_id": wallet_id, "low": low, "high": high, "most": most}
+    wanted = {"kind": narrowed.kind, "direction": narrowed.direction, "since": narrowed.since, "until": narrowed.until}
+    found = rows(_STATEMENT.format(of=_ABOUT if about else _ALL), **place, **wanted, **about)
     return [_line(line) for line in found]
 
 

@@ -13,10 +13,15 @@ from werkzeug.routing import Rule
 
 from sms.accounts.operations import token_hash
 from sms.core import clock
+from sms.core.calendar import day_of
 from sms.core.db import execute, row, scalar, transaction
 from sms.core.seal import seal
 from sms.core.web.guards import PUBLIC, SIGNED_IN, guard_of
 from sms.inbox.operations import arriving, pushing
+from sms.dashboard.alerts import operations as alerts
+from sms.dashboard.alerts.rules import Kind, Noticed
+from sms.dashboard.reconciliation.operations import comparing, credit, statements
+from sms.dashboard.reconciliation.rules import day_number
 from sms.lines.documents import operations as documents
 from sms.lines.documents.rules import DocumentKind
 from sms.lines.formats import operations as formats
@@ -45,6 +50,7 @@ from tests.factories import (
 VISITORS = ("anonymous", "customer", "stranger", "reseller", "admin")
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 SENDER = "989121234567"
+_SPENT = {"account": "Shop", "spent_mrial": 9, "usual_mrial": 1, "hours": 3}
 CREDENTIALS = {"username": "u", "domain": "d", "password": "p"}
 
 
@@ -185,6 +191,7 @@ def make_world(app: Flask) -> World:
         "token": token,
         "secret": secret,
         "sender": SENDER,
+        **_differing(shop),
         **found._mapping,
     }
     users = {"customer": shop.user_id, "stranger": stranger, "reseller": reseller, "admin": int(admin)}
@@ -201,6 +208,35 @@ def _texts(shop: Shop, *, line_id: int) -> str:
         inbound.keep(texts, gateway_id=shop.gateway_id, at=clock.now())
         arriving.take_arrived(most=10)
         return pushing.renew(line_id=line_id, by=Actor(), at=clock.now())
+
+
+def _differing(shop: Shop) -> dict[str, int]:
+    """A purchase of credit, a statement that differs from us, and an alert."""
+    day = day_of(clock.now())
+    lines = [["ref", "cost"], ["nobody", "600"]]
+    with transaction():
+        purchase = credit.buy_credit(
+            gateway_id=shop.gateway_id, amount_mrial=10**6, bought_at=clock.now(), by=Actor(), at=clock.now()
+        )
+        statement = statements.keep_statement(
+            enumerate(lines, start=1),
+            gateway_id=shop.gateway_id,
+            day=day,
+            file_name="s.csv",
+            by=Actor(),
+            at=clock.now(),
+        )
+    with transaction():
+        comparing.compare(statement_id=statement, at=clock.now())
+    with transaction():
+        alerts.note(Kind.SPEND_HIGH, [Noticed(f"account:{shop.account_id}", shop.account_id, _SPENT)], at=clock.now())
+    return {
+        "number": day_number(day),
+        "purchase_id": purchase,
+        "statement_id": statement,
+        "difference_id": int(scalar("SELECT min(id) FROM dashboard_difference")),
+        "alert_id": int(scalar("SELECT min(id) FROM dashboard_alert")),
+    }
 
 
 def _order(shop: Shop) -> tuple[int, int]:

@@ -50,7 +50,7 @@ class PurchaseForm(Form):
 
     amount = MoneyField(N_("Amount"), [Filled()], description=N_("With a minus: credit that the operator took back."))
     clock = ClockField(N_("Time"), [Filled()], description=N_("When the operator credited it, Tehran time."))
-    note = StringField(N_("Note"), [_NOTE])
+    note = StringField(N_("Note"), [_NOTE], id="purchase-note")
 
     def bought_at(self, day: date) -> datetime:
         """The moment, on this day."""
@@ -80,7 +80,9 @@ class ExplainForm(Form):
 class ExplainAllForm(ExplainForm):
     """Why all open differences of a kind are there."""
 
-    kind = SelectField(N_("All open ones of this kind"), choices=_KINDS)
+    kind = SelectField(N_("All open ones of this kind"), choices=_KINDS, id="all-kind")
+    reason = SelectField(N_("Reason"), choices=_REASONS, id="all-reason")
+    note = StringField(N_("Note"), [_NOTE], id="all-note")
 
     @property
     def chosen_kind(self) -> Kind:

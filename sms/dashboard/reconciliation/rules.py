@@ -82,7 +82,7 @@ def day_numbered(number: int) -> date:
 
 @dataclass(frozen=True, slots=True)
 class CreditDay:
-    """A day of our credit at an operator: what it was at its beginning and its end (None: nobody knows), what we bought,
+    """A day of our credit at an operator: what it was at its beginning and its end (None: unknown), what we bought,
     what our messages cost by our tariffs, and what we expect the operator to have paid back."""
 
     start_mrial: int | None
@@ -213,8 +213,8 @@ def read_statement(rows: Iterable[tuple[int, list[str]]], problems: Problems) ->
     if header is None:
         raise NoStatement(
             N_(
-                "No row of the file names its columns. One column must be the operator's reference or our id; recipient,"
-                " parts, cost and status may stand beside it."
+                "No row of the file names its columns. One column must be the operator's reference or our id;"
+                " recipient, parts, cost and status may stand beside it."
             )
         )
 

@@ -16,8 +16,8 @@ from sms.outbox.rules import COUNT_COLUMNS
 
 MOST_ROWS = 1_000
 
-# What was paid, and what of it came back, as the viewer's own level sees it. A reseller's view of what lies deeper than its own
-# sub-accounts, and its profit, need what each level paid: once the hours count that, it is put in here and only here.
+# What was paid, and what of it came back, as the viewer's own level sees it. A reseller's view of what lies deeper than
+# its own sub-accounts, and its profit, need what each level paid: once the hours count that, it is put in here only.
 _PAID = {Whose.HOUSE: "h.price_mrial", Whose.TREE: "h.price_mrial", Whose.OWN: "h.price_mrial"}
 _PAID_BACK = {Whose.HOUSE: "h.refund_mrial", Whose.TREE: "h.refund_mrial", Whose.OWN: "h.refund_mrial"}
 

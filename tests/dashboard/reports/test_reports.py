@@ -115,7 +115,8 @@ def test_profit_is_what_the_ledger_keeps(steps: Steps, shop: Shop) -> None:
         """SELECT -sum(e.amount_mrial) FILTER (WHERE w.kind = 'customer' AND t.kind = 'refund')::bigint AS refunded,
                   sum(e.amount_mrial) FILTER (WHERE w.kind = 'revenue')::bigint AS profit,
                   sum(e.amount_mrial) FILTER (WHERE w.kind = 'operator_cost')::bigint AS cost
-           FROM ledger_entry e JOIN ledger_wallet w ON w.id = e.wallet_id JOIN ledger_transfer t ON t.id = e.transfer_id"""
+           FROM ledger_entry e JOIN ledger_wallet w ON w.id = e.wallet_id
+           JOIN ledger_transfer t ON t.id = e.transfer_id"""
     )
     assert kept is not None
     sums = queries.total(HOUSE, EVER).sums
@@ -145,7 +146,7 @@ def test_a_day_is_tehrans(steps: Steps, shop: Shop) -> None:
 
 @pytest.fixture
 def tree(steps: Steps, shop: Shop) -> tuple[int, int, int, int]:
-    """A reseller with a customer and a sub-reseller that has a customer itself, each with sends; and the shop beside."""
+    """A reseller with a customer and a sub-reseller that has a customer itself, each with sends; the shop beside."""
     reseller, *_ = own = make_account(kind="reseller")
     customer, *_ = direct = make_account(parent_id=reseller)
     below, *_ = make_account(kind="reseller", parent_id=reseller)

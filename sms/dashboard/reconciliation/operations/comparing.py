@@ -1,4 +1,5 @@
-"""Operators' statements compared with our messages, in sets: what is matched, what only one side knows, what differs."""
+"""Operators' statements compared with our messages, in sets: what is matched, what one side alone knows,
+what differs."""
 
 from datetime import date, datetime, timedelta
 

@@ -15,7 +15,8 @@ from sms.operators.operations import Actor
 def buy_credit(
     *, gateway_id: int, amount_mrial: int, bought_at: datetime, note: str = "", by: Actor, at: datetime
 ) -> int:
-    """Write down credit that was bought at an operator; a negative amount is credit that it took back. Returns its id."""
+    """Write down credit that was bought at an operator; a negative amount is credit that it took back. Returns its
+    id."""
     purchase_id: int = scalar(
         """INSERT INTO dashboard_credit_purchase (gateway_id, amount_mrial, bought_at, note, user_id, created_at)
            VALUES (:gateway_id, :amount, :bought_at, :note, :user_id, :at) RETURNING id""",

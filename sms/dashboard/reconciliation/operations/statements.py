@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sms.core.db import copy_in, copy_text, execute, row, rows, scalar
+from sms.core.db import copy_in, copy_text, execute, row, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.queue import GENERAL_QUEUE, Job, ring
 from sms.core.text import N_
@@ -20,7 +20,8 @@ from sms.operators.operations import Actor
 def keep_statement(
     table: Iterable[tuple[int, list[str]]], *, gateway_id: int, day: date, file_name: str, by: Actor, at: datetime
 ) -> int:
-    """Copy the rows of an operator's statement in and have them compared; returns its id. Raises NoStatement, Refusal."""
+    """Copy the rows of an operator's statement in and have them compared; returns its id. Raises NoStatement,
+    Refusal."""
     statement_id: int = scalar(
         """INSERT INTO dashboard_statement (gateway_id, day, file_name, user_id, row_count, problem_count, created_at)
            VALUES (:gateway_id, :day, :file_name, :user_id, 0, 0, :at) RETURNING id""",
