@@ -63,14 +63,14 @@ class PolicyForm(Form):
 
     @property
     def policy(self) -> Policy:
-        """As the operations take it."""
+        """As the operations take it, once the form holds: then nothing is missing."""
         return Policy(
-            least_margin_percent=self.least_margin_percent.data,
-            spend_hours=self.spend_hours.data,
-            spend_weeks=self.spend_weeks.data,
-            spend_least_days=self.spend_least_days.data,
-            spend_factor_percent=self.spend_factor.data * _HUNDREDTHS,
-            spend_floor_mrial=self.spend_floor.data,
+            least_margin_percent=self.least_margin_percent.data or 0,
+            spend_hours=self.spend_hours.data or 1,
+            spend_weeks=self.spend_weeks.data or 1,
+            spend_least_days=self.spend_least_days.data or 1,
+            spend_factor_percent=(self.spend_factor.data or 1) * _HUNDREDTHS,
+            spend_floor_mrial=self.spend_floor.data or 0,
         )
 
     @classmethod

@@ -198,10 +198,10 @@ def credit_explanation(*, gateway_id: int, day: date) -> Row[Any] | None:
 def open_counts(*, gateway_id: int, day: date) -> dict[Kind, tuple[int, int]]:
     """By kind, how many differences there are, and how many of them nobody explained."""
     found = rows(
-        """SELECT kind, count(*) AS count, count(*) FILTER (WHERE explained_at IS NULL) AS open_count
+        """SELECT kind, count(*) AS n, count(*) FILTER (WHERE explained_at IS NULL) AS open_count
            FROM dashboard_difference WHERE gateway_id = :gateway_id AND day = :day AND kind <> 'credit'
            GROUP BY kind""",
         gateway_id=gateway_id,
         day=day,
     )
-    return {Kind(each.kind): (each.count, each.open_count) for each in found}
+    return {Kind(each.kind): (each.n, each.open_count) for each in found}

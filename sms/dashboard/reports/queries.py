@@ -53,9 +53,14 @@ class ReportFilter:
     @property
     def params(self) -> dict[str, object]:
         """For the statement."""
-        values = {"operator_id": self.operator_id, "network_id": self.network_id, "line_id": self.line_id}
-        moments = {"since": start_of_day(self.first), "until": start_of_day(next_day(self.last))}
-        return {name: value for name, value in values.items() if value is not None} | moments
+        values = {
+            "operator_id": self.operator_id,
+            "network_id": self.network_id,
+            "line_id": self.line_id,
+            "since": start_of_day(self.first),
+            "until": start_of_day(next_day(self.last)),
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def sql(self) -> str:

@@ -142,8 +142,9 @@ def export() -> ResponseReturnValue:
     heads, cells = _table()
     written = io.StringIO("\ufeff")  # without it Excel reads Persian as something else
     written.seek(0, io.SEEK_END)
+    table: list[list[Value]] = [list(heads), *cells]
     csv.writer(written).writerows(
-        [[csv_text(cell) if isinstance(cell, str) else cell for cell in row] for row in (heads, *cells)]
+        [[csv_text(cell) if isinstance(cell, str) else cell for cell in row] for row in table]
     )
     return Response(written.getvalue(), mimetype="text/csv", headers=_attached("csv"))
 
