@@ -10,6 +10,8 @@ from sms.billing import admin as billing_admin
 from sms.billing import cli as billing_cli
 from sms.billing import views as billing_views
 from sms.billing.price_lists import views as price_list_views
+from sms.billing.taxes import admin as taxes_admin
+from sms.billing.tiers import admin as tiers_admin
 from sms.core import db
 from sms.core.config import Settings
 from sms.core.config import settings as current_settings
@@ -94,6 +96,8 @@ BLUEPRINTS = (
     documents_admin.bp,
     public_admin.bp,
     billing_admin.bp,
+    taxes_admin.bp,
+    tiers_admin.bp,
     ledger_admin.bp,
     accounts_admin.bp,
 )

@@ -23,6 +23,8 @@ from sms.billing.rules import (
     refund_of,
     together,
 )
+from sms.billing.taxes.queries import levy_mrial
+from sms.billing.tiers.queries import tier_of
 from sms.core.db import row, rows
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
@@ -30,7 +32,8 @@ from sms.lines.queries import UsableLine, usable_lines
 from sms.operators.queries import networks
 from sms.operators.rules import Outcome
 
-__all__ = ["Price", "RefundResolver", "payers", "price_list", "refund_rules"]  # what the outbox is promised
+# What the outbox is promised
+__all__ = ["Price", "RefundResolver", "levy_mrial", "payers", "price_list", "refund_rules", "tier_of"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from sms.accounts.rules import Permission
 from sms.billing import queries
+from sms.billing.tiers.queries import standing
 from sms.core import clock
 from sms.core.text import N_
 from sms.core.web import nav
@@ -27,5 +28,11 @@ nav.add(
 @require(Permission.VIEW_MONEY)
 def prices() -> ResponseReturnValue:
     """The price of a part over each of the account's lines, and what each operator pays back."""
-    sheets = queries.price_sheets(account_id=visitor().account_id, at=clock.now())
-    return render_page("billing/prices.html", sheets=sheets)
+    at = clock.now()
+    account_id = visitor().account_id
+    return render_page(
+        "billing/prices.html",
+        sheets=queries.price_sheets(account_id=account_id, at=at),
+        levy_mrial=queries.levy_mrial(at),
+        standing=standing(account_id, at=at),
+    )

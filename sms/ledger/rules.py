@@ -21,6 +21,7 @@ class WalletKind(StrEnum):
     ADJUSTMENT = "adjustment"
     PROFIT = "profit"
     GUARANTEE = "guarantee"
+    TAX = "tax"
 
 
 WALLET_LABELS: dict[WalletKind, str] = {
@@ -32,6 +33,7 @@ WALLET_LABELS: dict[WalletKind, str] = {
     WalletKind.ADJUSTMENT: N_("Moved by hand"),
     WalletKind.PROFIT: N_("Earned by resellers"),
     WalletKind.GUARANTEE: N_("Cover of credit limits"),
+    WalletKind.TAX: N_("Owed to the tax office"),
 }
 
 MOST_MRIAL = 10**16  # more than anybody moves at once, far less than a column holds

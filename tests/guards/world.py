@@ -12,6 +12,8 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from sms.accounts.operations import token_hash
+from sms.billing.tiers import operations as tiers
+from sms.billing.tiers.rules import Basis, TierAudience
 from sms.core import clock
 from sms.core.calendar import day_of
 from sms.core.db import execute, row, scalar, transaction
@@ -173,6 +175,7 @@ def make_world(app: Flask) -> World:
     assert found is not None
     order_id, document_id = _order(shop)
     secret = _texts(shop, line_id=dedicated)
+    billed = _bill()
     ids: dict[str, Any] = {
         "account_id": shop.account_id,
         "user_id": shop.user_id,
@@ -192,6 +195,7 @@ def make_world(app: Flask) -> World:
         "secret": secret,
         "sender": SENDER,
         **_differing(shop),
+        **billed,
         **found._mapping,
     }
     users = {"customer": shop.user_id, "stranger": stranger, "reseller": reseller, "admin": int(admin)}
@@ -237,6 +241,13 @@ def _differing(shop: Shop) -> dict[str, int]:
         "difference_id": int(scalar("SELECT min(id) FROM dashboard_difference")),
         "alert_id": int(scalar("SELECT min(id) FROM dashboard_alert")),
     }
+
+
+def _bill() -> dict[str, Any]:
+    """What billing has of the house and of the customer, by the names of routes' variables."""
+    with transaction():
+        step = tiers.NewStep(TierAudience.CUSTOMER, Basis.SUM, 90, 10**9, 50)
+        return {"tier_id": tiers.add_step(step, actor_id=None, at=clock.now())}
 
 
 def _order(shop: Shop) -> tuple[int, int]:

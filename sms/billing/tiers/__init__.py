@@ -1,0 +1,1 @@
+"""Who tops up much pays less a part, and is told why."""
