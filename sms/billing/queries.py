@@ -67,6 +67,7 @@ WHERE (operator_id = ANY(:operator_ids) OR line_id = ANY(:line_ids))
 def price_list(*, account_id: int, line_id: int, operator_id: int, at: datetime) -> dict[tuple[int, str], Price]:
     """What an account pays for a part over a line at a moment, by (network id, language): all networks, both languages.
 
+    Right under the installation that is the tariff less the account's tier; below a reseller, what the reseller asks.
     Raises Refusal when one of them has no price: a send must not begin that could not be priced to its end.
     """
     rates = rates_of([line_id], [operator_id], at)

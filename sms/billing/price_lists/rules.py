@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sms.billing.rules import Language, Phase, Scope, fits, phase
+from sms.billing.tiers.rules import discounted
 from sms.core.errors import Refusal
 from sms.core.text import N_
 
@@ -79,17 +80,19 @@ def _rank(row: Asked) -> tuple[bool, bool, bool, bool, datetime, int]:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """An account and the resellers above it, nearest first, with all their rows that hold at a moment."""
+    """An account and the resellers above it, nearest first, with all their rows that hold at a moment, and how much less
+    than the tariff whoever stands right under the installation pays, by its tier."""
 
     account_id: int | None
     payers: tuple[int, ...]
     asked: Sequence[Asked]
     at: datetime
+    discount_permille: int = 0
 
     def price(self, key: Key, tariff_mrial: int) -> tuple[int, tuple[int, ...]]:
         """What the account pays for a part that the installation sells for `tariff_mrial`, and what of it each
         reseller earns, nearest first (below zero where it pays more itself)."""
-        own, shares = tariff_mrial, list[int]()
+        own, shares = discounted(tariff_mrial, permille=self.discount_permille), list[int]()
         below = (self.account_id, *self.payers)[: len(self.payers)]
         for owner_id, account_id in zip(reversed(self.payers), reversed(below), strict=True):
             row = meant(

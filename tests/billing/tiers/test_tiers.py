@@ -169,3 +169,33 @@ def test_staff_set_a_discount_with_a_reason(app: Flask):
     walker.submit(action, discount="", reason="the promise is over")
     assert "no tier is reached yet" in walker.text
     assert scalar("SELECT count(*) FROM accounts_audit WHERE action = 'tier.set_by_hand'") == 2
+
+
+def _price(shop, account_id: int) -> billing.Price:
+    listed = billing.price_list(line_id=shop.line_id, operator_id=shop.operator_id, account_id=account_id, at=AT)
+    return next(iter(listed.values()))
+
+
+def test_a_part_costs_the_tariff_less_the_tier(app: Flask):
+    shop = make_shop()
+    other, *_ = make_account()
+    add_step(20 * M, 125)
+    top_up(shop.account_id, 20 * M)
+    tariff = _price(shop, other)
+    assert _price(shop, shop.account_id) == billing.Price(tariff.price_mrial * 875 // 1000, tariff.cost_mrial)
+    assert (tariff.price_mrial, tariff.cost_mrial) == (1_000_000, 600_000)
+
+
+def test_a_tier_is_for_accounts_right_under_the_installation(app: Flask):
+    shop = make_shop()
+    reseller_id, *_ = make_account(kind="reseller")
+    below, *_ = make_account(parent_id=reseller_id)
+    _by_hand(below, 500)
+    other, *_ = make_account()
+    assert _price(shop, below).price_mrial == _price(shop, other).price_mrial
+
+
+def test_the_customers_price_page_shows_what_is_paid(app: Flask):
+    shop = make_shop()
+    _by_hand(shop.account_id, 100, at=clock.now())
+    assert "All networks 900 rial 900 rial" in signed_in(app, shop.account_id).go("/prices").text

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from sms.accounts.queries import resellers_above
 from sms.billing.price_lists.rules import Asked, Chain
 from sms.billing.rules import Language, Scope
+from sms.billing.tiers.queries import tier_of
 from sms.core.db import rows
 
 COLUMNS = """
@@ -25,16 +26,16 @@ def payers(account_id: int) -> tuple[int, ...]:
 
 
 def chain(account_id: int, *, at: datetime) -> Chain:
-    """Whose prices an account pays at a moment; one small statement where the installation is right above it."""
+    """Whose prices an account pays at a moment; two small statements where the installation is right above it."""
     above = payers(account_id)
     found = _asked(above, at) if above else []
-    return Chain(account_id, above, found, at)
+    return Chain(account_id, above, found, at, tier_of((account_id, *above)[-1], at))
 
 
 def chain_below(owner_id: int, *, at: datetime) -> Chain:
     """The chain of a sub-account of `owner_id` that has no rows of its own."""
     above = (owner_id, *payers(owner_id))
-    return Chain(None, above, _asked(above, at), at)
+    return Chain(None, above, _asked(above, at), at, tier_of(above[-1], at))
 
 
 def _asked(owner_ids: Sequence[int], at: datetime) -> list[Asked]:
