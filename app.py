@@ -12,6 +12,8 @@ from sms.billing import views as billing_views
 from sms.billing.price_lists import views as price_list_views
 from sms.billing.taxes import admin as taxes_admin
 from sms.billing.tiers import admin as tiers_admin
+from sms.billing.topups import admin as topups_admin
+from sms.billing.topups import views as topups_views
 from sms.core import db
 from sms.core.config import Settings
 from sms.core.config import settings as current_settings
@@ -78,6 +80,7 @@ BLUEPRINTS = (
     documents_views.bp,
     billing_views.bp,
     price_list_views.bp,
+    topups_views.bp,
     ledger_views.bp,
     accounts_views.bp,
     outbox_admin.bp,
@@ -98,6 +101,7 @@ BLUEPRINTS = (
     billing_admin.bp,
     taxes_admin.bp,
     tiers_admin.bp,
+    topups_admin.bp,
     ledger_admin.bp,
     accounts_admin.bp,
 )

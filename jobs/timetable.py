@@ -15,6 +15,7 @@ TIMETABLE: tuple[tuple[Job, int], ...] = (
     (Job.END_RESERVATIONS, 60),
     (Job.COUNT_HOURS, 15),
     (Job.WATCH, 300),
+    (Job.LOOK_UP_TOPUPS, 15),
 )
 
 # A slot is claimed in the database: two timetables side by side ring once.

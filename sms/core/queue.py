@@ -44,6 +44,7 @@ class Job(StrEnum):
     TAKE_INBOUND = "jobs.inbox.take_inbound"
     COMPARE_STATEMENT = "jobs.watching.compare_statement"
     WATCH = "jobs.watching.watch"
+    LOOK_UP_TOPUPS = "jobs.payments.look_up_topups"
 
 
 GENERAL_QUEUE = "general"

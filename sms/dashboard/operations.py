@@ -8,6 +8,12 @@ from sms.accounts.rules import SAMPLE_PASSWORD
 from sms.billing import operations as billing
 from sms.billing.operations import NewTariff
 from sms.billing.rules import Language, Scope
+from sms.billing.taxes import operations as taxes
+from sms.billing.taxes.rules import TaxKind
+from sms.billing.tiers import operations as tiers
+from sms.billing.tiers.rules import Basis, TierAudience
+from sms.billing.topups import queries as topup_queries
+from sms.billing.topups.operations import settings as topup_settings
 from sms.contacts import operations as contacts
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
@@ -19,9 +25,12 @@ from sms.dashboard.rules import (
     OPERATORS,
     OPTED_OUT,
     OWN_PHONES,
+    PAYMENT_GATEWAY,
     POLLING_PLAN_SECONDS,
     REPORT_HORIZON_SECONDS,
     RESELLER,
+    SAMPLE_TIERS,
+    SAMPLE_VAT_PERMILLE,
     SampleOperator,
     SamplePerson,
     Simulator,
@@ -58,6 +67,7 @@ def make_sample(*, mode: str, simulator: Simulator, seal_key: str, at: datetime)
     if _is_made():
         _follow_simulator(simulator=simulator, seal_key=seal_key, at=at)
         _fill_shop(at=at)
+        _offer_topups(simulator, seal_key=seal_key, at=at)
         return False
     account_ids = _make_people(at=at)
     contacts.opt_out(
@@ -67,6 +77,7 @@ def make_sample(*, mode: str, simulator: Simulator, seal_key: str, at: datetime)
     for sample in _offered(simulator):
         _make_operator(sample, account_ids, simulator=simulator, seal_key=seal_key, at=at)
     _fill_shop(at=at)
+    _offer_topups(simulator, seal_key=seal_key, at=at)
     return True
 
 
@@ -117,6 +128,42 @@ def _follow_simulator(*, simulator: Simulator, seal_key: str, at: datetime) -> N
             by=PANEL,
             at=at,
         )
+
+
+def _offer_topups(simulator: Simulator, *, seal_key: str, at: datetime) -> None:
+    """A payment page of the simulator, VAT and two tiers; where they are there already, only its address follows."""
+    settings = topup_settings.GatewaySettings(
+        name=PAYMENT_GATEWAY.name,
+        base_url=simulator.url,
+        is_sandbox=True,
+        is_active=True,
+        least_mrial=PAYMENT_GATEWAY.least_mrial,
+        most_mrial=PAYMENT_GATEWAY.most_mrial,
+    )
+    known = topup_queries.gateways()
+    if not known:
+        topup_settings.add_gateway(
+            adapter=PAYMENT_GATEWAY.adapter,
+            settings=settings,
+            credentials=PAYMENT_GATEWAY.credentials,
+            seal_key=seal_key,
+            actor_id=None,
+            at=at,
+        )
+        taxes.add_tax(taxes.NewTax(TaxKind.VAT, SAMPLE_VAT_PERMILLE, "نمونه"), actor_id=None, at=at)
+        for days, from_mrial, permille in SAMPLE_TIERS:
+            step = tiers.NewStep(TierAudience.CUSTOMER, Basis.SUM, days, from_mrial, permille)
+            tiers.add_step(step, actor_id=None, at=at)
+    for gateway in known:
+        if gateway.name == PAYMENT_GATEWAY.name and gateway.base_url != simulator.url:
+            topup_settings.change_gateway(
+                gateway_id=gateway.id,
+                settings=settings,
+                credentials=PAYMENT_GATEWAY.credentials,
+                seal_key=seal_key,
+                actor_id=None,
+                at=at,
+            )
 
 
 def _make_people(*, at: datetime) -> dict[str, int]:

@@ -33,6 +33,28 @@ RESELLER = SamplePerson(
 CUSTOMER = SamplePerson(
     "customer", AccountKind.CUSTOMER, "فروشگاه نمونه", "مشتری نمونه", 989121000003, 5_000_000_000 * MRIAL_PER_RIAL
 )
+
+
+class SamplePaymentGateway(NamedTuple):
+    """Where the sample installation is paid; it opens nothing but the simulator."""
+
+    adapter: str
+    name: str
+    credentials: Mapping[str, str]
+    least_mrial: int
+    most_mrial: int
+
+
+PAYMENT_GATEWAY = SamplePaymentGateway(
+    "simulated",
+    "درگاه نمونه",
+    MappingProxyType({"merchant_id": "00000000-0000-4000-8000-000000000000"}),
+    100_000 * MRIAL_PER_RIAL,
+    2_000_000_000 * MRIAL_PER_RIAL,
+)
+SAMPLE_VAT_PERMILLE = 100
+SAMPLE_TIERS = ((90, 50_000_000 * MRIAL_PER_RIAL, 30), (90, 200_000_000 * MRIAL_PER_RIAL, 60))  # days, from, discount
+
 FREE_MESSAGES = 40  # a customer's, on the public lines of each operator
 OWN_PHONES = (CUSTOMER.mobile, 989351000003)  # the customer's, to compare lines with
 OPTED_OUT = (989199999901, 989199999902, 989199999903)  # of the customer

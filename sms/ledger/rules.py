@@ -118,11 +118,14 @@ def why(*, kind: TransferKind, amount_mrial: int, subject: Subject) -> str:
         return _OF_CAMPAIGN[kind]
     if subject.kind == "line_order" and kind in _OF_LINE_ORDER:
         return _OF_LINE_ORDER[kind]
+    if kind is TransferKind.TOPUP and subject.kind in _OF_TOPUP:
+        return _OF_TOPUP[subject.kind]
     return TRANSFER_LABELS[kind]
 
 
 _COVER = N_("Set aside to cover the credit limit of a sub-account")
 _COVER_BACK = N_("Back from the cover of a sub-account’s credit limit")
+_OF_TOPUP = {"topup": N_("Paid in online, payment %(number)s"), "bank_slip": N_("Paid in at the bank, slip %(number)s")}
 _CHEAPER = N_("Back from campaign %(number)s: it goes on over a cheaper line")
 _DEARER = N_("More set aside for campaign %(number)s: it goes on over a dearer line")
 _OF_CAMPAIGN: dict[TransferKind, str] = {

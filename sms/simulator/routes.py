@@ -9,6 +9,8 @@ from sms.simulator import controls, kavenegar, magfa, page
 from sms.simulator.characters import Speech
 from sms.simulator.desk import Desk
 from sms.simulator.http import Reply, Request
+from sms.simulator.payments import PATH as PAYMENTS_PATH
+from sms.simulator.payments import Payments
 from sms.simulator.smpp.exchange import Exchange
 from sms.simulator.texts import phone
 
@@ -30,6 +32,7 @@ class Simulator:
         on_change: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.desks = desks
+        self.payments = Payments()
         self._exchanges = exchanges or {}
         self._on_change = on_change
 
@@ -41,6 +44,10 @@ class Simulator:
             return magfa.answer(self.desks[first], request, rest[len(magfa.PATH) :])
         if speech is Speech.KAVENEGAR and rest[:1] == ["v1"]:
             return kavenegar.answer(self.desks[first], request, rest)
+        return self.payments.answer(request, rest) if first == PAYMENTS_PATH else self._aside(request, first, rest)
+
+    def _aside(self, request: Request, first: str, rest: list[str]) -> Reply:
+        """What no operator has: the knobs and the truth."""
         try:
             return self._own(request, first, rest)
         except (ValueError, KeyError) as error:
@@ -64,6 +71,8 @@ class Simulator:
     def _control(self, request: Request, words: list[str]) -> Reply:
         if not words:
             return _answer({code: self._shown(code) for code in self.desks})
+        if words == ["payments"]:
+            return _answer(self.payments.turn(json.loads(request.body or b"{}")))
         code, desk = words[0], self._desk(words[0])
         if request.method == "POST":
             wanted = json.loads(request.body or b"{}")
@@ -135,6 +144,7 @@ class Simulator:
             "summary": self._summary,
             "duplicates": self._duplicates,
             "recipients": self._recipients,
+            "payments": self._payments,
         }
         return pages[page](query) if page in pages else _answer({"pages": sorted(pages)}, status=404)
 
@@ -157,6 +167,9 @@ class Simulator:
         return _answer(
             {code: _by_text(desk.truth.repeated_recipients(since=since)) for code, desk in self._asked(query).items()}
         )
+
+    def _payments(self, _query: dict[str, str]) -> Reply:
+        return _answer(self.payments.truth())
 
     def _messages(self, query: dict[str, str]) -> Reply:
         narrowed = {name: int(query[name]) for name in ("uid", "recipient") if name in query}

@@ -24,6 +24,7 @@ OPEN = {
     "dashboard.health",
     "outbox_webhooks.reports",  # its address holds a secret
     "inbox_webhooks.texts",  # the same
+    "topups.returned",  # so does this one
 }
 
 

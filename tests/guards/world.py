@@ -14,6 +14,8 @@ from werkzeug.routing import Rule
 from sms.accounts.operations import token_hash
 from sms.billing.tiers import operations as tiers
 from sms.billing.tiers.rules import Basis, TierAudience
+from sms.billing.topups.operations import settings as topup_settings
+from sms.billing.topups.operations import starting
 from sms.core import clock
 from sms.core.calendar import day_of
 from sms.core.db import execute, row, scalar, transaction
@@ -113,7 +115,7 @@ PERMISSIONS = {"customer": _CUSTOMER, "stranger": _CUSTOMER, "reseller": _RESELL
 
 def is_tenants(rule: Rule) -> bool:
     """Whether the route shows something that belongs to one account."""
-    return bool(rule.arguments) and not rule.rule.startswith(("/admin", "/hooks"))
+    return bool(rule.arguments) and not rule.rule.startswith(("/admin", "/hooks", "/payments"))
 
 
 def csrf_token(browser: FlaskClient) -> str:
@@ -176,6 +178,7 @@ def make_world(app: Flask) -> World:
     order_id, document_id = _order(shop)
     secret = _texts(shop, line_id=dedicated)
     billed = _bill()
+    billed = _bill(shop)
     ids: dict[str, Any] = {
         "account_id": shop.account_id,
         "user_id": shop.user_id,
@@ -244,10 +247,31 @@ def _differing(shop: Shop) -> dict[str, int]:
 
 
 def _bill() -> dict[str, Any]:
+def _bill(shop: Shop) -> dict[str, Any]:
     """What billing has of the house and of the customer, by the names of routes' variables."""
+    at = clock.now()
+    settings = topup_settings.GatewaySettings("pay", "http://127.0.0.1:9", True, True, 1000, 10**12)
     with transaction():
         step = tiers.NewStep(TierAudience.CUSTOMER, Basis.SUM, 90, 10**9, 50)
-        return {"tier_id": tiers.add_step(step, actor_id=None, at=clock.now())}
+        tier_id = tiers.add_step(step, actor_id=None, at=at)
+        gateway_id = topup_settings.add_gateway(
+            adapter="simulated",
+            settings=settings,
+            credentials={"merchant_id": "m"},
+            seal_key="a seal that only tests know",
+            actor_id=None,
+            at=at,
+        )
+        topup = starting.start(
+            account_id=shop.account_id, user_id=shop.user_id, gateway_id=gateway_id, amount_mrial=10**9, at=at
+        )
+        starting.note_begun(topup_id=topup.id, authority="A1")
+    return {
+        "tier_id": tier_id,
+        "payment_gateway_id": gateway_id,
+        "topup_id": topup.id,
+        "payment_token": topup.token,
+    }
 
 
 def _order(shop: Shop) -> tuple[int, int]:

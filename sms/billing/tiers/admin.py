@@ -47,6 +47,12 @@ def why_tier(standing: Standing) -> str:
     )
 
 
+@bp.app_template_global()
+def basis_label(basis: str) -> str:
+    """What a step compares with its amount."""
+    return _(BASIS_LABELS[basis])
+
+
 @bp.route("/tiers", methods=["GET", "POST"])
 @require(Permission.MANAGE_PRICES)
 def tiers() -> ResponseReturnValue:

@@ -1,0 +1,1 @@
+"""Paying in online, behind one small contract."""
