@@ -10,6 +10,8 @@ from sms.billing import admin as billing_admin
 from sms.billing import cli as billing_cli
 from sms.billing import views as billing_views
 from sms.billing.price_lists import views as price_list_views
+from sms.billing.slips import admin as slips_admin
+from sms.billing.slips import views as slips_views
 from sms.billing.taxes import admin as taxes_admin
 from sms.billing.tiers import admin as tiers_admin
 from sms.billing.topups import admin as topups_admin
@@ -81,6 +83,7 @@ BLUEPRINTS = (
     billing_views.bp,
     price_list_views.bp,
     topups_views.bp,
+    slips_views.bp,
     ledger_views.bp,
     accounts_views.bp,
     outbox_admin.bp,
@@ -102,6 +105,7 @@ BLUEPRINTS = (
     taxes_admin.bp,
     tiers_admin.bp,
     topups_admin.bp,
+    slips_admin.bp,
     ledger_admin.bp,
     accounts_admin.bp,
 )

@@ -53,7 +53,10 @@ _SEQUENCES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S' ORDER BY relname"
 )
 _WAITING_LISTS = "SELECT stored_name FROM outbox_draft WHERE state = 'reading' AND stored_name <> '' ORDER BY id"
-_DOCUMENTS = "SELECT stored_name FROM lines_document WHERE removed_at IS NULL ORDER BY id"
+_KEPT_FILES = {  # by the table that knows them, where this version has it
+    "lines_document": "SELECT stored_name FROM lines_document WHERE removed_at IS NULL ORDER BY id",
+    "billing_bank_slip": "SELECT stored_name FROM billing_bank_slip ORDER BY id",
+}
 
 
 class CannotBackUp(Problem):
@@ -156,9 +159,9 @@ def _position(owner: psycopg.Connection[Any], name: str) -> list[Any]:
 
 
 def _uploads(owner: psycopg.Connection[Any]) -> list[str]:
-    """Lists that wait to be read, and documents of customers where this version knows them."""
-    has_documents = _value(owner, "SELECT to_regclass('lines_document')") is not None
-    asked = (_WAITING_LISTS, _DOCUMENTS) if has_documents else (_WAITING_LISTS,)
+    """Lists that wait to be read, and documents and bank slips of customers where this version knows them."""
+    kept = [ask for table, ask in _KEPT_FILES.items() if _value(owner, f"SELECT to_regclass('{table}')") is not None]
+    asked = (_WAITING_LISTS, *kept)
     return [name for question in asked for (name,) in owner.execute(question)]
 
 

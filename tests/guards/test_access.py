@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from sms.core.config import Settings
-from tests.guards.world import VISITORS, World, csrf_token, guard, is_tenants, make_world, may_pass, routes
+from tests.guards.world import VISITORS, World, csrf_token, guard, is_tenants, make_world, may_pass, owner_of, routes
 
 GRANTED = {HTTPStatus.OK, HTTPStatus.SEE_OTHER}
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
@@ -36,7 +36,7 @@ def _readable(world: World) -> list[Rule]:
 def _expected(world: World, visitor: str, rule: Rule) -> set[HTTPStatus]:
     if not may_pass(world, visitor, rule):
         return {HTTPStatus.SEE_OTHER} if visitor == "anonymous" else {HTTPStatus.FORBIDDEN}
-    if is_tenants(rule) and visitor != "customer":
+    if is_tenants(rule) and visitor != owner_of(rule):
         return {HTTPStatus.NOT_FOUND}
     return GRANTED
 

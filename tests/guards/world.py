@@ -12,6 +12,8 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from sms.accounts.operations import token_hash
+from sms.billing.slips import operations as slips
+from sms.billing.slips.rules import Bank
 from sms.billing.tiers import operations as tiers
 from sms.billing.tiers.rules import Basis, TierAudience
 from sms.billing.topups.operations import settings as topup_settings
@@ -118,6 +120,11 @@ def is_tenants(rule: Rule) -> bool:
     return bool(rule.arguments) and not rule.rule.startswith(("/admin", "/hooks", "/payments"))
 
 
+def owner_of(rule: Rule) -> str:
+    """Whose the objects in a tenant's route are: a reseller's below /customers, else the customer's."""
+    return "reseller" if rule.rule.startswith("/customers") else "customer"
+
+
 def csrf_token(browser: FlaskClient) -> str:
     """A token as this browser's own pages carry it."""
     for page in ("/sign-in", "/account"):
@@ -130,7 +137,7 @@ def make_world(app: Flask) -> World:
     """Make it: a customer with a closed send and an open draft, a stranger, a reseller, the staff."""
     shop = make_shop(credentials_sealed=seal(CREDENTIALS, seal_key="a seal that only tests know"))
     stranger_id, stranger, _ = make_account()
-    _, reseller, _ = make_account(kind="reseller")
+    reseller_id, reseller, _ = make_account(kind="reseller")
     dedicated = make_line(operator_id=shop.operator_id, gateway_id=shop.gateway_id, account_id=shop.account_id)
     make_gateway(operator_code="2000")
     campaign_id = make_campaign(shop)
@@ -179,6 +186,7 @@ def make_world(app: Flask) -> World:
     secret = _texts(shop, line_id=dedicated)
     billed = _bill()
     billed = _bill(shop)
+    billed = _bill(shop, make_account(parent_id=reseller_id)[:2])
     ids: dict[str, Any] = {
         "account_id": shop.account_id,
         "user_id": shop.user_id,
@@ -248,6 +256,7 @@ def _differing(shop: Shop) -> dict[str, int]:
 
 def _bill() -> dict[str, Any]:
 def _bill(shop: Shop) -> dict[str, Any]:
+def _bill(shop: Shop, below_reseller: tuple[int, int]) -> dict[str, Any]:
     """What billing has of the house and of the customer, by the names of routes' variables."""
     at = clock.now()
     settings = topup_settings.GatewaySettings("pay", "http://127.0.0.1:9", True, True, 1000, 10**12)
@@ -271,7 +280,25 @@ def _bill(shop: Shop) -> dict[str, Any]:
         "payment_gateway_id": gateway_id,
         "topup_id": topup.id,
         "payment_token": topup.token,
+        **_slips(shop, below_reseller),
     }
+
+
+def _slips(shop: Shop, below_reseller: tuple[int, int]) -> dict[str, int]:
+    """A slip of the customer, which the house approves, and one that the reseller approves."""
+    made = []
+    for account_id, user_id in ((shop.account_id, shop.user_id), below_reseller):
+        wanted = slips.NewSlip(
+            bank=Bank.MELLI,
+            tracking="77",
+            paid_on=day_of(clock.now()),
+            total_mrial=10**9,
+            file_name="slip.pdf",
+            stream=io.BytesIO(b"%PDF-1.7\n%%EOF\n"),
+        )
+        with transaction():
+            made.append(slips.hand_in(account_id=account_id, wanted=wanted, by=Actor(id=user_id), at=clock.now()))
+    return {"slip_id": made[0], "customers_slip_id": made[1]}
 
 
 def _order(shop: Shop) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from sms.billing.slips import queries as slips
 from sms.contacts.queries import Suppression, suppression
 from sms.core.db import after_commit, execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal
@@ -354,7 +355,8 @@ def tidy(at: datetime) -> None:
     )
     waiting = {found.stored_name for found in rows("SELECT stored_name FROM outbox_draft WHERE state = 'reading'")}
     others = [path for path in uploads().iterdir() if path.name not in waiting]
-    documents = kept([path.name for path in others])
+    names = [path.name for path in others]
+    documents = kept(names) | slips.kept(names)
     for path in others:
         with contextlib.suppress(FileNotFoundError):
             if path.name not in documents and at.timestamp() - path.stat().st_mtime > _FILE_SECONDS:

@@ -1,0 +1,1 @@
+"""Money paid in at a bank, shown by its slip."""
