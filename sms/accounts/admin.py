@@ -7,7 +7,16 @@ from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from sms.accounts import operations, queries
-from sms.accounts.forms import AUDITED, AccountFilter, AuditFilter, NewAccountForm, NewUserForm, ReasonForm, by
+from sms.accounts.forms import (
+    AUDITED,
+    AccountFilter,
+    AuditFilter,
+    NewAccountForm,
+    NewUserForm,
+    ReasonForm,
+    by,
+    told_resumed,
+)
 from sms.accounts.rules import (
     KIND_LABELS,
     LANGUAGE_LABELS,
@@ -21,6 +30,8 @@ from sms.accounts.rules import (
     UnusableName,
     UsernameTaken,
 )
+from sms.accounts.tree import operations as tree_operations
+from sms.accounts.tree import queries as tree
 from sms.core import phone
 from sms.core.db import transaction
 from sms.core.errors import Refusal, SmsError
@@ -163,12 +174,16 @@ def _account_page(
 ) -> ResponseReturnValue:
     found = queries.account(account_id)
     forms = (reason or ReasonForm(formdata=None), new_user or NewUserForm(formdata=None))
+    suspensions = tree.suspensions(account_id)
     return render_page(
         "accounts/admin_account.html",
         account=found,
         users=queries.users(account_id),
         below=queries.sub_accounts(account_id),
-        suspension=queries.last_suspension(account_id) if found.state == "suspended" else None,
+        suspensions=suspensions,
+        is_suspended_by_us=any(
+            each.account_id == account_id and each.by_kind == AccountKind.INSTALLATION for each in suspensions
+        ),
         latest=queries.audit_page(before=None, most=5, account_id=account_id),
         reason_form=forms[0],
         user_form=forms[1],
@@ -189,7 +204,7 @@ def suspend(account_id: int) -> ResponseReturnValue:
         return _account_page(account_id, reason=form)
     try:
         with transaction():
-            operations.suspend(account_id=account_id, reason=form.reason.data, by=by())
+            tree_operations.suspend(account_id=account_id, reason=form.reason.data, by=by())
     except Refusal as error:
         refuse(form, error)
         return _account_page(account_id, reason=form)
@@ -206,11 +221,11 @@ def resume(account_id: int) -> ResponseReturnValue:
         return _account_page(account_id, reason=form)
     try:
         with transaction():
-            operations.resume(account_id=account_id, reason=form.reason.data, by=by())
+            is_open = tree_operations.resume(account_id=account_id, reason=form.reason.data, by=by())
     except Refusal as error:
         refuse(form, error)
         return _account_page(account_id, reason=form)
-    flash(_("The account is active again."), "success")
+    flash(*told_resumed(is_open))
     return redirect_to(url_for(".account", account_id=account_id))
 
 

@@ -22,6 +22,7 @@ from sms.accounts.rules import (
 from sms.core import clock
 from sms.core.text import N_
 from sms.core.web.forms import Filled, FilterForm, Form, IntField, PhoneField
+from sms.core.web.i18n import _
 
 ANY = SelectChoice("", N_("All"))
 # The audit is this capability's, the words for what others write into it are the page's.
@@ -119,6 +120,13 @@ def by() -> By:
         address=request.remote_addr or "",
         agent=request.user_agent.string,
     )
+
+
+def told_resumed(is_open: bool) -> tuple[str, str]:
+    """What is said once a suspension was taken back, and in which tone."""
+    if is_open:
+        return _("The account is active again."), "success"
+    return _("Your suspension is taken back; another one still keeps the account out."), "warning"
 
 
 class SignInForm(Form):

@@ -14,7 +14,7 @@ from sqlalchemy import Row
 
 from sms.accounts import queries, rules
 from sms.accounts.queries import token_hash
-from sms.accounts.rules import AccountKind, AccountState, Action, By, NewUser, SignedIn
+from sms.accounts.rules import AccountKind, Action, By, NewUser, SignedIn
 from sms.core import phone
 from sms.core.config import settings
 from sms.core.db import execute, scalar
@@ -125,6 +125,8 @@ def _insert_account(*, parent_id: int | None, kind: AccountKind, name: str, at: 
         parent = queries.account(parent_id or queries.root_id())
         if kind not in rules.BELOW[AccountKind(parent.kind)]:
             raise Refusal(N_("An account of this kind cannot stand below that one."))
+        if not parent.is_open:
+            raise Refusal(N_("Nothing can be opened below an account that is suspended or closed."))
         parent_id, parent_path = parent.id, parent.path
     return int(scalar(_INSERT_ACCOUNT, parent_id=parent_id, parent_path=parent_path, kind=str(kind), name=name, at=at))
 
@@ -156,36 +158,6 @@ def sign_up(*, account_name: str, user: NewUser, by: By) -> SignedIn:
     account_id, user_id = open_account(parent_id=None, kind=AccountKind.CUSTOMER, name=account_name, owner=user, by=by)
     token = _start_session(user_id, AccountKind.CUSTOMER, by)
     return SignedIn(user_id=user_id, account_id=account_id, language=user.language, token=token)
-
-
-def suspend(*, account_id: int, reason: str, by: By) -> None:
-    """Shut an account's users out at once; what it has already sent goes on."""
-    _move(account_id, AccountState.SUSPENDED)
-    execute(
-        "DELETE FROM accounts_session WHERE user_id IN (SELECT id FROM accounts_user WHERE account_id = :id)",
-        id=account_id,
-    )
-    _note(by, account_id, Action.ACCOUNT_SUSPENDED, details={"reason": reason})
-
-
-def resume(*, account_id: int, reason: str, by: By) -> None:
-    """Let a suspended account's users in again."""
-    _move(account_id, AccountState.ACTIVE)
-    _note(by, account_id, Action.ACCOUNT_RESUMED, details={"reason": reason})
-
-
-def _move(account_id: int, state: AccountState) -> None:
-    account = queries.account(account_id)
-    if account.kind == AccountKind.INSTALLATION:
-        raise Refusal(N_("The installation itself cannot be suspended."))
-    moved = state in rules.MOVES[AccountState(account.state)] and execute(
-        "UPDATE accounts_account SET state = :state WHERE id = :id AND state = :before",
-        state=str(state),
-        id=account_id,
-        before=account.state,
-    )
-    if not moved:
-        raise Refusal(N_("The account's state does not allow that now. Load the page again."))
 
 
 def change_account(*, account_id: int, name: str, money_unit: str, by: By) -> None:
@@ -317,7 +289,7 @@ def sign_in(*, username: str, password: str, by: By) -> SignedIn:
         raise rules.WrongCredentials
     if password == rules.SAMPLE_PASSWORD and settings().is_production:
         raise rules.WrongCredentials
-    if not user.is_active or user.account_state != AccountState.ACTIVE:
+    if not user.is_active or not user.is_open:
         raise rules.Suspended(N_("This account is suspended. Ask the staff of the panel."))
     token = _start_session(user.id, user.account_kind, by)
     _note(replace(by, actor_id=user.id), user.account_id, Action.SIGNED_IN)

@@ -18,11 +18,11 @@ SELECT u.id, u.account_id, a.kind AS account_kind, a.name AS account_name, u.use
        a.money_unit, u.password_expires_at IS NOT NULL AS must_change_password, s.created_at,
        s.seen_at
 FROM accounts_session s JOIN accounts_user u ON u.id = s.user_id JOIN accounts_account a ON a.id = u.account_id
-WHERE s.token_hash = :token_hash AND s.expires_at > :at AND u.is_active AND a.state = 'active'
+WHERE s.token_hash = :token_hash AND s.expires_at > :at AND u.is_active AND a.is_open
 """
 
 _ACCOUNT = """
-SELECT a.id, a.parent_id, a.path, a.kind, a.name, a.state, a.money_unit, a.created_at, p.name AS parent_name
+SELECT a.id, a.parent_id, a.path, a.kind, a.name, a.state, a.is_open, a.money_unit, a.created_at, p.name AS parent_name
 FROM accounts_account a LEFT JOIN accounts_account p ON p.id = a.parent_id
 """
 
@@ -125,7 +125,7 @@ def root_id() -> int:
 def possible_parents(most: int = 500) -> Sequence[Row[Any]]:
     """The accounts that others may stand below: the installation, then active resellers by name."""
     return rows(
-        "SELECT id, name, kind FROM accounts_account WHERE kind IN ('installation', 'reseller') AND state = 'active'"
+        "SELECT id, name, kind FROM accounts_account WHERE kind IN ('installation', 'reseller') AND is_open"
         " ORDER BY kind, name, id LIMIT :most",
         most=most,
     )
@@ -158,7 +158,7 @@ def credentials(username: str) -> Row[Any] | None:
     """What is needed to let somebody in, or not; None when nobody is called so."""
     return row(
         "SELECT u.id, u.account_id, u.password_hash, u.password_expires_at, u.is_active, u.language,"
-        " a.kind AS account_kind, a.state AS account_state"
+        " a.kind AS account_kind, a.is_open"
         " FROM accounts_user u JOIN accounts_account a ON a.id = u.account_id WHERE u.username = :username",
         username=username,
     )
@@ -206,7 +206,7 @@ def accounts_page(
         before=before,
         most=most,
         search=search,
-        pattern=f"%{_literal(search)}%",
+        pattern=f"%{literal(search)}%",
         mobile=mobile,
         kind=kind,
         state=state,
@@ -228,16 +228,6 @@ def audited_actions() -> list[str]:
     return [each.action for each in found]
 
 
-def last_suspension(account_id: int) -> Row[Any] | None:
-    """When, by whom and why an account was last suspended."""
-    return row(
-        "SELECT t.at, t.details ->> 'reason' AS reason, u.username AS actor FROM accounts_audit t"
-        " LEFT JOIN accounts_user u ON u.id = t.actor_id"
-        " WHERE t.account_id = :id AND t.action = 'account.suspended' ORDER BY t.id DESC LIMIT 1",
-        id=account_id,
-    )
-
-
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """The text with LIKE's own marks taken literally."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

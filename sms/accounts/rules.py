@@ -86,12 +86,12 @@ PERMISSIONS: Mapping[tuple[AccountKind, Role], frozenset[Permission]] = {
 
 BELOW: Mapping[AccountKind, frozenset[AccountKind]] = {
     AccountKind.INSTALLATION: frozenset({AccountKind.RESELLER, AccountKind.CUSTOMER}),
-    AccountKind.RESELLER: frozenset({AccountKind.CUSTOMER}),
+    AccountKind.RESELLER: frozenset({AccountKind.RESELLER, AccountKind.CUSTOMER}),
     AccountKind.CUSTOMER: frozenset(),
 }
 
 MOVES: Mapping[AccountState, frozenset[AccountState]] = {
-    AccountState.ACTIVE: frozenset({AccountState.SUSPENDED}),
+    AccountState.ACTIVE: frozenset({AccountState.SUSPENDED, AccountState.CLOSED}),
     AccountState.SUSPENDED: frozenset({AccountState.ACTIVE, AccountState.CLOSED}),
     AccountState.CLOSED: frozenset(),
 }
@@ -360,6 +360,9 @@ class Action(StrEnum):
     ACCOUNT_CHANGED = "account.changed"
     ACCOUNT_SUSPENDED = "account.suspended"
     ACCOUNT_RESUMED = "account.resumed"
+    ACCOUNT_CLOSED = "account.closed"
+    LOOK_BEGUN = "look.begun"
+    LOOK_ENDED = "look.ended"
     USER_CREATED = "user.created"
     USER_CHANGED = "user.changed"
     USER_DISABLED = "user.disabled"
@@ -377,6 +380,9 @@ ACTION_LABELS: dict[str, str] = {
     Action.ACCOUNT_CHANGED: N_("Account changed"),
     Action.ACCOUNT_SUSPENDED: N_("Account suspended"),
     Action.ACCOUNT_RESUMED: N_("Account resumed"),
+    Action.ACCOUNT_CLOSED: N_("Account closed"),
+    Action.LOOK_BEGUN: N_("Signed in as this account’s user"),
+    Action.LOOK_ENDED: N_("Left this account again"),
     Action.USER_CREATED: N_("User added"),
     Action.USER_CHANGED: N_("User changed"),
     Action.USER_DISABLED: N_("User deactivated"),

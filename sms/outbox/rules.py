@@ -70,6 +70,7 @@ OUT_OF_HOURS_LABELS: dict[OutOfHours, str] = {
 class Wait(StrEnum):
     """Why nothing, or not all, of a send is being handed over."""
 
+    SUSPENDED = "suspended"
     PAUSED = "paused"
     SCHEDULED = "scheduled"
     CLOSED = "closed"
@@ -80,6 +81,9 @@ class Wait(StrEnum):
 
 
 WAIT_SENTENCES: dict[Wait, str] = {
+    Wait.SUSPENDED: N_(
+        "The account, or one above it, is suspended. What is not sent yet waits, and goes on when it is let in again."
+    ),
     Wait.PAUSED: N_("Paused since %(since)s: nothing more is handed over until somebody lets it go on."),
     Wait.SCHEDULED: N_("Scheduled: it begins at %(begins)s."),
     Wait.CLOSED: N_("Line %(line)s is closed. What is left waits and goes on by itself when it opens, at %(opens)s."),

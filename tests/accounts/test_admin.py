@@ -86,7 +86,6 @@ def test_staff_open_an_account_and_hand_over_a_password_that_must_be_changed(
     ("changes", "told"),
     [
         ({"username": "seller"}, "پیش‌تر گرفته شده است"),
-        ({"kind": "reseller"}, "نمی‌تواند زیرمجموعهٔ آن حساب باشد"),
         ({"kind": "installation"}, "این گزینه معتبر نیست"),
         ({"parent": "999999"}, "این گزینه معتبر نیست"),
     ],

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from sms.accounts import operations, queries
 from sms.accounts.rules import By, Role
+from sms.accounts.tree import operations as tree
 from sms.core import clock
 from sms.core.db import scalar, transaction
 from tests.accounts.conftest import PASSWORD, Browser, Enter, Make, actions
@@ -275,7 +276,7 @@ def test_a_session_is_looked_up_at_every_request(make: Make, enter: Enter) -> No
     person = make("sara")
     browser = enter(person)
     with transaction():
-        operations.suspend(account_id=person.account_id, reason="unpaid", by=By(actor_id=None, at=clock.now()))
+        tree.suspend(account_id=person.account_id, reason="unpaid", by=By(actor_id=None, at=clock.now()))
     assert not browser.is_in()
     refused = browser.sign_in("sara")
     assert refused.status_code == 422

@@ -8,14 +8,16 @@ import pytest
 from flask import Flask
 
 from sms.core.calendar import TEHRAN
-from sms.core.db import execute, row, scalar, transaction
+from sms.core.db import db, execute, row, scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.outbox.intake import operations as intake
+from sms.outbox.models import Campaign
 from sms.outbox.operations import campaigns, claiming, control, dispatch
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.operations.sweep import sweep
 from sms.outbox.queries.messages import MessageFilter, messages, progress_of
-from sms.outbox.rules import OutOfHours, Terms
+from sms.outbox.queries.waiting import why_waiting
+from sms.outbox.rules import OutOfHours, Terms, Wait
 from tests.factories import AT, Shop, make_account, make_campaign, make_line, make_shop
 from tests.outbox.conftest import Steps, balance
 from tests.outbox.visits import numbers
@@ -217,6 +219,23 @@ def test_a_send_of_which_something_was_sent_cannot_be_moved(shop: Shop, steps: S
     steps.record(steps.mark(steps.claim(most=1)))
     with pytest.raises(Refusal, match="has begun already"):
         act(control.schedule, campaign_id, shop, scheduled_at=LATER)
+
+
+def test_a_scheduled_send_of_who_is_shut_out_from_above_does_not_begin_and_says_why(shop: Shop, steps: Steps) -> None:
+    campaign_id = accepted(shop, 3, terms=Terms(scheduled_at=LATER))
+    with transaction():
+        execute("UPDATE accounts_account SET state = 'suspended' WHERE parent_id IS NULL")
+    swept(LATER)
+    assert steps.claim() == []
+    assert scalar("SELECT count(*) FROM outbox_batch WHERE state = 'paused'") == 1
+    campaign = db.session.get(Campaign, campaign_id)
+    assert campaign is not None
+    assert [each.reason for each in why_waiting(campaign, at=LATER)] == [Wait.SUSPENDED]
+    db.session.rollback()
+    with transaction():
+        execute("UPDATE accounts_account SET state = 'active' WHERE parent_id IS NULL")
+    swept(LATER)
+    assert len(steps.claim()) == 1
 
 
 def test_a_scheduled_send_that_is_paused_does_not_begin_and_a_resumed_one_waits_again(shop: Shop, steps: Steps) -> None:

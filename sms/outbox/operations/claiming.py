@@ -8,7 +8,8 @@ from sqlalchemy import Row
 from sms.core.db import execute, rows, scalar
 from sms.outbox.rules import Priority
 
-# Fair between accounts by turn, never of a paused send, nor from a line or an account that was switched off meanwhile.
+# Fair between accounts by turn, never of a paused send, nor from a line that was switched off meanwhile or of an account
+# that is shut out, be it by a suspension far above it: `is_open` knows.
 # A closed line holds back all but single texts of a service line.
 _USABLE = "gateway_id = :gateway_id AND is_active AND suspended_at IS NULL"
 _CLOCK = "(coalesce(CAST(:at AS timestamptz), now()) AT TIME ZONE 'Asia/Tehran')::time"
@@ -31,7 +32,7 @@ _MAY_GO = f"""gateway_id = :gateway_id AND state = 'queued' AND not_before <= no
            AND line_id IN (SELECT id FROM lines_line WHERE {_USABLE} AND service_class = 'service')))
       AND {_MAY}
       AND campaign_id NOT IN (SELECT id FROM outbox_campaign WHERE paused_at IS NOT NULL)
-      AND account_id NOT IN (SELECT id FROM accounts_account WHERE state <> 'active')"""  # noqa: S608 - our own words
+      AND account_id NOT IN (SELECT id FROM accounts_account WHERE NOT is_open)"""  # noqa: S608 - our own words
 _FREE = "line_id NOT IN (SELECT id FROM lines_line WHERE gateway_id = :gateway_id AND per_second IS NOT NULL)"
 _IN_ORDER = "ORDER BY priority, turn, id"
 _TAKE = """

@@ -46,7 +46,7 @@ FROM (
 ) n WHERE b.id = n.id
 """
 _DUE = """
-SELECT c.id FROM outbox_campaign c
+SELECT c.id FROM outbox_campaign c JOIN accounts_account a ON a.id = c.account_id AND a.is_open
 WHERE c.scheduled_at <= :at AND c.submitted_at IS NULL AND c.paused_at IS NULL
   AND EXISTS (SELECT FROM outbox_batch b WHERE b.campaign_id = c.id AND b.state = 'paused')
 ORDER BY c.scheduled_at LIMIT :most

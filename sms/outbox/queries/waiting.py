@@ -59,6 +59,8 @@ def why_waiting(campaign: Campaign, *, at: datetime) -> list[Waiting]:
     or when nothing of it is left."""
     if campaign.state not in {CampaignState.QUEUED, CampaignState.SENDING}:
         return []
+    if not scalar("SELECT is_open FROM accounts_account WHERE id = :id", id=campaign.account_id):
+        return [Waiting(Wait.SUSPENDED)]
     if campaign.paused_at is not None:
         return [Waiting(Wait.PAUSED, {"since": campaign.paused_at})]
     if campaign.scheduled_at is not None and campaign.scheduled_at > at:
