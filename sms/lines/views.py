@@ -81,8 +81,8 @@ def _line_page(line_id: int, form: DressForm, share_form: ShareForm) -> Response
         form=form,
         share_form=share_form,
         line=found,
-        shares=own.shares(line_id) if found.is_own else [],
-        can_share=found.is_own and visitor().may(Permission.MANAGE_ACCOUNT) and own.has_sub_accounts(account_id),
+        shares=own.shares(line_id, within=account_id),
+        can_share=visitor().may(Permission.MANAGE_ACCOUNT) and own.has_sub_accounts(account_id),
         classes=CLASS_LABELS,
         status=422 if form.errors or share_form.errors else 200,
     )

@@ -18,7 +18,8 @@ from sms.lines.rules import Window, check_window
 @dataclass(frozen=True, slots=True)
 class MyLine:
     """A line as its account, or one it is shared with, keeps it. `colour` is empty where the operator's is shown;
-    `place` is its place in the usual plan."""
+    `place` is its place in the usual plan; a shared line has the account right above as its `owner_name`, as it has
+    the line from there."""
 
     id: int
     number: str
@@ -29,6 +30,7 @@ class MyLine:
     alias: str
     colour: str
     is_own: bool
+    is_two_way: bool
     owner_name: str
     share_count: int
     place: int | None
@@ -51,13 +53,15 @@ class MyLine:
 
 _MINE = """
 SELECT l.id, l.number, l.service_class, l.is_active, l.opens_at, l.closes_at, coalesce(s.alias, l.alias) AS alias,
-       coalesce(s.colour, l.colour) AS colour, s.line_id IS NULL AS is_own, a.name AS owner_name,
+       coalesce(s.colour, l.colour) AS colour, s.line_id IS NULL AS is_own, coalesce(s.is_two_way, true) AS is_two_way,
+       CASE WHEN s.line_id IS NULL THEN a.name ELSE above.name END AS owner_name,
        (SELECT count(*) FROM lines_share x WHERE x.line_id = l.id AND s.line_id IS NULL) AS share_count,
        (SELECT p.place FROM lines_plan p WHERE p.line_id = l.id AND p.account_id = :account_id) AS place,
        o.id AS operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa, o.name_en AS operator_name_en,
        o.colour AS operator_colour
 FROM lines_line l JOIN operators_operator o ON o.id = l.operator_id JOIN accounts_account a ON a.id = l.account_id
 LEFT JOIN lines_share s ON s.line_id = l.id AND s.account_id = :account_id
+LEFT JOIN accounts_account me ON me.id = s.account_id LEFT JOIN accounts_account above ON above.id = me.parent_id
 WHERE (l.account_id = :account_id OR s.line_id IS NOT NULL)
 """
 
@@ -70,18 +74,52 @@ def my_lines(account_id: int) -> list[MyLine]:
 
 def my_line(account_id: int, line_id: int) -> MyLine:
     """One of them; raises NotFound, also for anybody else's."""
-    found = row(_MINE + "AND l.id = :line_id", account_id=account_id, line_id=line_id)
+    found = find_line(account_id, line_id)
     if found is None:
         raise NotFound(NO_SUCH_LINE)
-    return MyLine(**found._mapping)
+    return found
 
 
-def shares(line_id: int) -> Sequence[Row[Any]]:
-    """The accounts a line is shared with, by name."""
-    return rows(
-        """SELECT s.account_id, a.name, a.state, s.shared_at FROM lines_share s
-           JOIN accounts_account a ON a.id = s.account_id WHERE s.line_id = :id ORDER BY a.name, a.id""",
+def find_line(account_id: int, line_id: int) -> MyLine | None:
+    """The same; None where it is not there or somebody else's."""
+    found = row(_MINE + "AND l.id = :line_id", account_id=account_id, line_id=line_id)
+    return MyLine(**found._mapping) if found else None
+
+
+def answering(line_id: int) -> int | None:
+    """The account that replies to a line reach: its owner, or the last of those it was handed to two-way; None while it
+    belongs to nobody."""
+    found = scalar(
+        """SELECT h.account_id FROM (
+               SELECT account_id FROM lines_line WHERE id = :id AND account_id IS NOT NULL
+               UNION ALL SELECT account_id FROM lines_share WHERE line_id = :id AND is_two_way
+           ) h JOIN accounts_account a ON a.id = h.account_id ORDER BY length(a.path) DESC, a.id LIMIT 1""",
         id=line_id,
+    )
+    return int(found) if found is not None else None
+
+
+def answering_beside(line_id: int, account_id: int) -> str | None:
+    """The name of an account, neither above nor below another one, that replies to a line reach; None without any."""
+    found = scalar(
+        """SELECT o.name FROM lines_share s JOIN accounts_account o ON o.id = s.account_id
+           JOIN accounts_account a ON a.id = :account_id
+           WHERE s.line_id = :id AND s.is_two_way AND NOT starts_with(a.path, o.path)
+             AND NOT starts_with(o.path, a.path) ORDER BY o.path LIMIT 1""",
+        id=line_id,
+        account_id=account_id,
+    )
+    return str(found) if found is not None else None
+
+
+def shares(line_id: int, *, within: int) -> Sequence[Row[Any]]:
+    """The accounts below one that a line is handed to, by name; `is_two_way` are those that replies may reach."""
+    return rows(
+        """SELECT s.account_id, a.name, a.state, s.shared_at, s.is_two_way FROM lines_share s
+           JOIN accounts_account a ON a.id = s.account_id JOIN accounts_account top ON top.id = :within
+           WHERE s.line_id = :id AND a.id <> top.id AND starts_with(a.path, top.path) ORDER BY a.name, a.id""",
+        id=line_id,
+        within=within,
     )
 
 

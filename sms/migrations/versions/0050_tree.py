@@ -5,8 +5,8 @@ from alembic import op
 revision = "0050"
 down_revision = "0023"
 
-# What shuts an account out is its own state or that of anybody above it. It is kept on the account, so that the claim of
-# batches and every sign-in ask one column; triggers keep it, whoever writes the state.
+# What shuts an account out is its own state or that of anybody above it. It is kept on the account, so that the claim
+# of batches and every sign-in ask one column; triggers keep it, whoever writes the state.
 TREE = """
 CREATE INDEX ix_accounts_account_parent_id ON accounts_account (parent_id, id);
 CREATE INDEX ix_accounts_account_tree ON accounts_account (path COLLATE "C");
