@@ -62,6 +62,9 @@ from sms.outbox.profits import views as profit_views
 from sms.outbox.refunds import admin as refunds_admin
 from sms.outbox.refunds import views as refunds_views
 from sms.outbox.views import control as outbox_views
+from sms.resellers.credit import views as credit_views
+from sms.resellers.handing import views as handing_views
+from sms.resellers.tree import views as resellers_views
 
 WEB_PARTS = (assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
 BLUEPRINTS = (
@@ -75,6 +78,9 @@ BLUEPRINTS = (
     comparison_views.bp,
     profit_views.bp,
     refunds_views.bp,
+    resellers_views.bp,
+    credit_views.bp,
+    handing_views.bp,
     lines_views.bp,
     lines_shop_views.bp,
     line_orders_views.bp,

@@ -35,6 +35,7 @@ AUDITED: dict[str, str] = ACTION_LABELS | {
     "price_list.added": N_("Price for sub-accounts added"),
     "price_list.ended": N_("Price for sub-accounts ended"),
     "money.reversed": N_("Transfer reversed"),
+    "money.warning_set": N_("Warning of a low balance changed"),
     "operator.added": N_("Operator added"),
     "operator.changed": N_("Operator changed"),
     "gateway.added": N_("Gateway added"),

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from sms.accounts.rules import Permission
 from sms.core import clock
 from sms.core.calendar import day_of, day_text, start_of_day
 from sms.core.db import db
@@ -38,6 +39,7 @@ from sms.operators.rules import OUTCOME_LABELS, STATE_LABELS, Outcome
 from sms.outbox.queries import campaigns as outbox
 from sms.outbox.queries.campaigns import CampaignFilter
 from sms.outbox.rules import CAMPAIGN_LABELS, CampaignState
+from sms.resellers.credit import queries as credit
 
 log = logging.getLogger(__name__)
 bp = Blueprint("dashboard", __name__)
@@ -79,6 +81,8 @@ def _customer() -> Response:
         spending=[shown(alert) for alert in alert_queries.alerts_of_tree(account_id, since=at, most=_FEW_ALERTS)],
         news=orders.news(account_id),
         order_labels={str(state): ORDER_LABELS[state] for state in OrderState},
+        has_little=credit.has_little(account_id),
+        low_below=credit.low_below(account_id) if visitor().may(Permission.MANAGE_SUB_ACCOUNTS) else [],
         ending=renewals.ending(account_id=account_id, at=at),
         stages=STAGE_SENTENCES,
         latest=latest,

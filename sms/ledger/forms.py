@@ -23,7 +23,7 @@ _REASON = [
 CREDIT, DEBIT = "credit", "debit"
 
 
-def _within(low: int, high: int, message: str) -> Callable[[Form, Any], None]:
+def within(low: int, high: int, message: str) -> Callable[[Form, Any], None]:
     """The number lies between two others; what could not be read has said so already."""
 
     def check(_form: Form, field: Any) -> None:
@@ -75,7 +75,7 @@ class AdjustForm(Form):
         choices=[SelectChoice(CREDIT, N_("Add to the balance")), SelectChoice(DEBIT, N_("Take from the balance"))],
         default=CREDIT,
     )
-    amount = MoneyField(N_("Amount"), [Filled(), _within(1, MOST_MRIAL, N_("State an amount above zero."))])
+    amount = MoneyField(N_("Amount"), [Filled(), within(1, MOST_MRIAL, N_("State an amount above zero."))])
     reason = StringField(
         N_("Reason"),
         _REASON,
@@ -93,7 +93,7 @@ class LimitForm(Form):
 
     limit = MoneyField(
         N_("Credit limit"),
-        [Filled(), _within(0, MOST_MRIAL, N_("A credit limit is an amount of zero or more."))],
+        [Filled(), within(0, MOST_MRIAL, N_("A credit limit is an amount of zero or more."))],
         description=N_("How far below zero the balance may go; zero means only what was paid can be spent."),
     )
 

@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from sms.core.config import Settings
-from tests.guards.world import VISITORS, World, csrf_token, guard, is_tenants, make_world, may_pass, owner_of, routes
+from tests.guards.world import VISITORS, World, csrf_token, guard, is_tenants, make_world, may_pass, routes, whose
 
 GRANTED = {HTTPStatus.OK, HTTPStatus.SEE_OTHER}
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
@@ -36,7 +36,7 @@ def _readable(world: World) -> list[Rule]:
 def _expected(world: World, visitor: str, rule: Rule) -> set[HTTPStatus]:
     if not may_pass(world, visitor, rule):
         return {HTTPStatus.SEE_OTHER} if visitor == "anonymous" else {HTTPStatus.FORBIDDEN}
-    if is_tenants(rule) and visitor != owner_of(rule):
+    if is_tenants(rule) and visitor != whose(rule):
         return {HTTPStatus.NOT_FOUND}
     return GRANTED
 
@@ -122,7 +122,7 @@ def _everything(settings: Settings) -> dict[str, str]:
 # What every answer carries
 
 
-@pytest.mark.parametrize("visitor", ["anonymous", "customer", "admin"])
+@pytest.mark.parametrize("visitor", ["anonymous", "customer", "reseller", "admin"])
 def test_every_answer_is_protected(world: World, visitor: str) -> None:
     browser = world.browser(visitor)
     addresses = [world.address(rule) for rule in _readable(world)] + ["/there-is-no-such-page", "/static/logo.svg"]
@@ -140,7 +140,7 @@ def test_every_answer_is_protected(world: World, visitor: str) -> None:
             assert "Cookie" in headers["Vary"], address
 
 
-@pytest.mark.parametrize("visitor", ["anonymous", "customer", "admin"])
+@pytest.mark.parametrize("visitor", ["anonymous", "customer", "reseller", "admin"])
 @pytest.mark.parametrize("language", ["fa", "en"])
 def test_every_page_is_whole_and_holds_nothing_inline_or_foreign(world: World, visitor: str, language: str) -> None:
     browser = world.browser(visitor)

@@ -1,4 +1,7 @@
-"""A small world in which every page has something to show, and five visitors who knock at every door."""
+"""A small world in which every page has something to show, and visitors from all over the tree who knock at every door.
+
+Two resellers, one with a reseller and two customers below it, the other with one; and the installation's staff.
+"""
 
 import io
 import re
@@ -53,7 +56,10 @@ from tests.factories import (
     make_shop,
 )
 
-VISITORS = ("anonymous", "customer", "stranger", "reseller", "admin")
+VISITORS = (
+    *("anonymous", "customer", "sibling", "stranger"),
+    *("reseller", "subreseller", "other_reseller", "admin"),
+)
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 SENDER = "989121234567"
 _SPENT = {"account": "Shop", "spent_mrial": 9, "usual_mrial": 1, "hours": 3}
@@ -62,7 +68,7 @@ CREDENTIALS = {"username": "u", "domain": "d", "password": "p"}
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`ids` by the name of a route's variable: each belongs to the customer, or to the house."""
+    """`ids` by the name of a route's variable: each belongs to the customer, to the reseller above, or to the house."""
 
     app: Flask
     shop: Shop
@@ -112,7 +118,11 @@ _STAFF = _CUSTOMER | {
     "audit.view",
 }
 _RESELLER = _CUSTOMER | {"sub_accounts.manage"}
-PERMISSIONS = {"customer": _CUSTOMER, "stranger": _CUSTOMER, "reseller": _RESELLER, "admin": _STAFF}
+PERMISSIONS = {
+    **dict.fromkeys(("customer", "sibling", "stranger"), _CUSTOMER),
+    **dict.fromkeys(("reseller", "subreseller", "other_reseller"), _RESELLER),
+    "admin": _STAFF,
+}
 
 
 def is_tenants(rule: Rule) -> bool:
@@ -120,9 +130,9 @@ def is_tenants(rule: Rule) -> bool:
     return bool(rule.arguments) and not rule.rule.startswith(("/admin", "/hooks", "/payments"))
 
 
-def owner_of(rule: Rule) -> str:
-    """Whose the objects in a tenant's route are: a reseller's below /customers, else the customer's."""
-    return "reseller" if rule.rule.startswith("/customers") else "customer"
+def whose(rule: Rule) -> str:
+    """The only visitor to whom what a tenants' route names may be shown."""
+    return "reseller" if rule.rule.startswith(("/reseller", "/customers")) else "customer"
 
 
 def csrf_token(browser: FlaskClient) -> str:
@@ -136,8 +146,7 @@ def csrf_token(browser: FlaskClient) -> str:
 def make_world(app: Flask) -> World:
     """Make it: a customer with a closed send and an open draft, a stranger, a reseller, the staff."""
     shop = make_shop(credentials_sealed=seal(CREDENTIALS, seal_key="a seal that only tests know"))
-    stranger_id, stranger, _ = make_account()
-    reseller_id, reseller, _ = make_account(kind="reseller")
+    tenants = _tree(shop)
     dedicated = make_line(operator_id=shop.operator_id, gateway_id=shop.gateway_id, account_id=shop.account_id)
     make_gateway(operator_code="2000")
     campaign_id = make_campaign(shop)
@@ -184,9 +193,7 @@ def make_world(app: Flask) -> World:
     assert found is not None
     order_id, document_id = _order(shop)
     secret = _texts(shop, line_id=dedicated)
-    billed = _bill()
     billed = _bill(shop)
-    billed = _bill(shop, make_account(parent_id=reseller_id)[:2])
     ids: dict[str, Any] = {
         "account_id": shop.account_id,
         "user_id": shop.user_id,
@@ -209,8 +216,7 @@ def make_world(app: Flask) -> World:
         **billed,
         **found._mapping,
     }
-    users = {"customer": shop.user_id, "stranger": stranger, "reseller": reseller, "admin": int(admin)}
-    assert stranger_id != shop.account_id
+    users = {"customer": shop.user_id, "admin": int(admin), **tenants}
     return World(app, shop, ids, users)
 
 
@@ -254,9 +260,7 @@ def _differing(shop: Shop) -> dict[str, int]:
     }
 
 
-def _bill() -> dict[str, Any]:
 def _bill(shop: Shop) -> dict[str, Any]:
-def _bill(shop: Shop, below_reseller: tuple[int, int]) -> dict[str, Any]:
     """What billing has of the house and of the customer, by the names of routes' variables."""
     at = clock.now()
     settings = topup_settings.GatewaySettings("pay", "http://127.0.0.1:9", True, True, 1000, 10**12)
@@ -280,14 +284,14 @@ def _bill(shop: Shop, below_reseller: tuple[int, int]) -> dict[str, Any]:
         "payment_gateway_id": gateway_id,
         "topup_id": topup.id,
         "payment_token": topup.token,
-        **_slips(shop, below_reseller),
+        **_slips(shop),
     }
 
 
-def _slips(shop: Shop, below_reseller: tuple[int, int]) -> dict[str, int]:
-    """A slip of the customer, which the house approves, and one that the reseller approves."""
+def _slips(shop: Shop) -> dict[str, int]:
+    """A slip of the customer, which the reseller approves, and one that the house approves."""
     made = []
-    for account_id, user_id in ((shop.account_id, shop.user_id), below_reseller):
+    for account_id, user_id in ((shop.account_id, shop.user_id), make_account()[:2]):
         wanted = slips.NewSlip(
             bank=Bank.MELLI,
             tracking="77",
@@ -298,7 +302,29 @@ def _slips(shop: Shop, below_reseller: tuple[int, int]) -> dict[str, int]:
         )
         with transaction():
             made.append(slips.hand_in(account_id=account_id, wanted=wanted, by=Actor(id=user_id), at=clock.now()))
-    return {"slip_id": made[0], "customers_slip_id": made[1]}
+    return {"own_slip_id": made[0], "customers_slip_id": made[0], "slip_id": made[1]}
+
+
+def _tree(shop: Shop) -> dict[str, int]:
+    """Users of the accounts around the customer, who is put below the reseller beside a sibling and a sub-reseller."""
+    reseller_id, reseller, _ = make_account(kind="reseller")
+    other_id, other, _ = make_account(kind="reseller")
+    with transaction():
+        execute(
+            "UPDATE accounts_account a SET parent_id = p.id, path = p.path || a.id || '.' FROM accounts_account p"
+            " WHERE p.id = :parent AND a.id = :id",
+            parent=reseller_id,
+            id=shop.account_id,
+        )
+    subreseller_id, subreseller, _ = make_account(kind="reseller", parent_id=reseller_id)
+    make_account(parent_id=subreseller_id)
+    return {
+        "reseller": reseller,
+        "subreseller": subreseller,
+        "sibling": make_account(parent_id=reseller_id)[1],
+        "other_reseller": other,
+        "stranger": make_account(parent_id=other_id)[1],
+    }
 
 
 def _order(shop: Shop) -> tuple[int, int]:

@@ -95,11 +95,11 @@ def slips() -> ResponseReturnValue:
     )
 
 
-@bp.get("/wallet/slips/<int:slip_id>/file")
+@bp.get("/wallet/slips/<int:own_slip_id>/file")
 @require(Permission.VIEW_MONEY)
-def file(slip_id: int) -> ResponseReturnValue:
+def file(own_slip_id: int) -> ResponseReturnValue:
     """One's own slip."""
-    return file_answer(queries.account_slip(visitor().account_id, slip_id))
+    return file_answer(queries.account_slip(visitor().account_id, own_slip_id))
 
 
 def file_answer(found: Slip) -> Response:

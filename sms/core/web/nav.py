@@ -9,7 +9,12 @@ from flask_login import current_user
 from sms.core.text import N_
 from sms.core.web.i18n import _
 
-SECTIONS: dict[str, str] = {"customer": "", "admin": N_("Administration"), "account": N_("My account")}
+SECTIONS: dict[str, str] = {
+    "customer": "",
+    "reseller": N_("Resale"),
+    "admin": N_("Administration"),
+    "account": N_("My account"),
+}
 
 
 @dataclass(frozen=True, slots=True)

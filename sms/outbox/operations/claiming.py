@@ -8,8 +8,8 @@ from sqlalchemy import Row
 from sms.core.db import execute, rows, scalar
 from sms.outbox.rules import Priority
 
-# Fair between accounts by turn, never of a paused send, nor from a line that was switched off meanwhile or of an account
-# that is shut out, be it by a suspension far above it: `is_open` knows.
+# Fair between accounts by turn, never of a paused send, nor from a line that was switched off meanwhile or of an
+# account that is shut out, be it by a suspension far above it: `is_open` knows.
 # A closed line holds back all but single texts of a service line.
 _USABLE = "gateway_id = :gateway_id AND is_active AND suspended_at IS NULL"
 _CLOCK = "(coalesce(CAST(:at AS timestamptz), now()) AT TIME ZONE 'Asia/Tehran')::time"
