@@ -6,6 +6,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from sms.accounts import admin as accounts_admin
 from sms.accounts import cli as accounts_cli
 from sms.accounts import views as accounts_views
+from sms.accounts.looks import admin as looks_admin
+from sms.accounts.looks import views as looks_views
 from sms.billing import admin as billing_admin
 from sms.billing import cli as billing_cli
 from sms.billing import views as billing_views
@@ -92,6 +94,7 @@ BLUEPRINTS = (
     slips_views.bp,
     ledger_views.bp,
     accounts_views.bp,
+    looks_views.bp,
     outbox_admin.bp,
     inbox_admin.bp,
     refunds_admin.bp,
@@ -114,6 +117,7 @@ BLUEPRINTS = (
     slips_admin.bp,
     ledger_admin.bp,
     accounts_admin.bp,
+    looks_admin.bp,
 )
 COMMANDS = (
     *accounts_cli.COMMANDS,

@@ -20,6 +20,7 @@ class Account(Model):
     kind: Mapped[str]
     name: Mapped[str]
     state: Mapped[str]
+    is_open: Mapped[bool]
     money_unit: Mapped[str]
     created_at: Mapped[Moment]
 
@@ -55,6 +56,7 @@ class Session(Model):
     expires_at: Mapped[Moment]
     address: Mapped[str]
     agent: Mapped[str]
+    look_id: Mapped[int | None]
 
 
 class Audit(Model):
@@ -70,3 +72,4 @@ class Audit(Model):
     subject: Mapped[str]
     details: Mapped[dict[str, Any]] = mapped_column(JSONB)
     address: Mapped[str]
+    look_id: Mapped[int | None]

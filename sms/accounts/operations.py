@@ -17,12 +17,13 @@ from sms.accounts.queries import token_hash
 from sms.accounts.rules import AccountKind, Action, By, NewUser, SignedIn
 from sms.core import phone
 from sms.core.config import settings
-from sms.core.db import execute, scalar
+from sms.core.db import db, execute, scalar
 from sms.core.errors import Refusal
 from sms.core.text import N_
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's floor: 19 MiB, two passes
 _TOKEN_BYTES = 32
+_LOOK = "look_id"  # on the database session, which lives as long as its request
 _AGENT_LENGTH = 300
 _ONE_TIME_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 
@@ -43,6 +44,11 @@ ON CONFLICT (username) DO NOTHING RETURNING id
 # Audit
 
 
+def note_look(look_id: int | None) -> None:
+    """Whatever this request does is done in a look, and its lines of the audit say so."""
+    db.session().info[_LOOK] = look_id
+
+
 def record(
     *,
     actor_id: int | None,
@@ -53,10 +59,12 @@ def record(
     at: datetime,
     address: str = "",
 ) -> None:
-    """Write one line into the audit: who (None: a command) did what to which account; never a secret in `details`."""
+    """Write one line into the audit: who (None: a command) did what to which account; never a secret in `details`.
+    While somebody is signed in as somebody else, the line names both, whatever the caller knows of it."""
     execute(
-        "INSERT INTO accounts_audit (at, actor_id, account_id, action, subject, details, address)"
-        " VALUES (:at, :actor_id, :account_id, :action, :subject, CAST(:details AS jsonb), :address)",
+        "INSERT INTO accounts_audit (at, actor_id, account_id, action, subject, details, address, look_id)"
+        " VALUES (:at, :actor_id, :account_id, :action, :subject, CAST(:details AS jsonb), :address, :look_id)",
+        look_id=db.session().info.get(_LOOK),
         at=at,
         actor_id=actor_id,
         account_id=account_id,

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from sms.accounts.looks.rules import Look
 from sms.accounts.rules import Visitor
 from sms.core.db import row, rows, scalar
 from sms.core.errors import NotFound
@@ -15,10 +16,15 @@ from sms.core.text import N_
 
 _VISITOR = """
 SELECT u.id, u.account_id, a.kind AS account_kind, a.name AS account_name, u.username, u.full_name, u.role, u.language,
-       a.money_unit, u.password_expires_at IS NOT NULL AS must_change_password, s.created_at,
-       s.seen_at
-FROM accounts_session s JOIN accounts_user u ON u.id = s.user_id JOIN accounts_account a ON a.id = u.account_id
-WHERE s.token_hash = :token_hash AND s.expires_at > :at AND u.is_active AND a.is_open
+       a.money_unit, u.id = me.id AND u.password_expires_at IS NOT NULL AS must_change_password, s.created_at,
+       s.seen_at, mine.kind AS own_kind, l.id AS look_id, me.id AS actor_id, mine.id AS actor_account_id, mine.name AS
+       actor_account_name, coalesce(nullif(me.full_name, ''), me.username) AS actor_name, l.ends_at,
+       l.may_act AND a.is_open AND u.is_active AS may_act, l.ends_at <= :at AS is_over
+FROM accounts_session s JOIN accounts_user me ON me.id = s.user_id JOIN accounts_account mine ON mine.id = me.account_id
+LEFT JOIN accounts_look l ON l.id = s.look_id
+JOIN accounts_user u ON u.id = CASE WHEN l.ends_at > :at THEN l.user_id ELSE me.id END
+JOIN accounts_account a ON a.id = u.account_id
+WHERE s.token_hash = :token_hash AND s.expires_at > :at AND me.is_active AND mine.is_open
 """
 
 _ACCOUNT = """
@@ -43,8 +49,9 @@ ORDER BY a.id DESC LIMIT :most
 
 _AUDIT_PAGE = """
 SELECT t.id, t.at, t.action, t.subject, t.details, t.address, t.actor_id, u.username AS actor, t.account_id,
-       a.name AS account_name
+       a.name AS account_name, CASE WHEN l.actor_id <> t.actor_id THEN m.username END AS really
 FROM accounts_audit t LEFT JOIN accounts_user u ON u.id = t.actor_id LEFT JOIN accounts_account a ON a.id = t.account_id
+LEFT JOIN accounts_look l ON l.id = t.look_id LEFT JOIN accounts_user m ON m.id = l.actor_id
 WHERE (CAST(:before AS bigint) IS NULL OR t.id < :before)
   AND (CAST(:account_id AS bigint) IS NULL OR t.account_id = :account_id)
   AND (:action = '' OR t.action = :action)
@@ -52,11 +59,16 @@ ORDER BY t.id DESC LIMIT :most
 """
 
 
+_OF_A_LOOK = ("actor_id", "actor_account_id", "actor_name", "actor_account_name", "may_act", "ends_at", "is_over")
+
+
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """A session that has not ended, and whose it is."""
+    """A session that has not ended, and whose it is; `own_kind` is the kind of its own user's account, also while they
+    look at another one."""
 
     visitor: Visitor
+    own_kind: str
     created_at: datetime
     seen_at: datetime
 
@@ -72,8 +84,10 @@ def session(*, token: str, at: datetime) -> LiveSession | None:
     if found is None:
         return None
     facts = dict(found._mapping)
-    created_at, seen_at = facts.pop("created_at"), facts.pop("seen_at")
-    return LiveSession(Visitor(token=token, **facts), created_at, seen_at)
+    seen = {name: facts.pop(name) for name in ("own_kind", "created_at", "seen_at")}
+    look_id, told = facts.pop("look_id"), {name: facts.pop(name) for name in _OF_A_LOOK}
+    look = Look(id=look_id, **told) if look_id is not None else None
+    return LiveSession(Visitor(token=token, look=look, **facts), **seen)
 
 
 def account(account_id: int) -> Row[Any]:

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+from sms.accounts.looks.rules import Look
 from sms.core import phone
 from sms.core.errors import Refusal, SmsError
 from sms.core.text import N_
@@ -99,7 +100,7 @@ MOVES: Mapping[AccountState, frozenset[AccountState]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Somebody who is signed in, as Flask-Login and every page see them."""
+    """Somebody who is signed in, as Flask-Login and every page see them; in a `look` it is really somebody else."""
 
     id: int
     account_id: int
@@ -111,6 +112,7 @@ class Visitor:
     language: str
     money_unit: str
     must_change_password: bool = False
+    look: Look | None = None
     token: str = field(repr=False)
 
     is_authenticated = True

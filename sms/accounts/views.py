@@ -4,6 +4,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 from flask import Blueprint, Response, flash, request, session, url_for
@@ -15,6 +16,7 @@ from wtforms import Field
 
 from sms.accounts import operations, queries
 from sms.accounts.forms import AccountForm, LanguageForm, PasswordForm, ProfileForm, SignInForm, SignUpForm, by
+from sms.accounts.looks import operations as looks
 from sms.accounts.rules import (
     KIND_LABELS,
     ROLE_LABELS,
@@ -46,7 +48,7 @@ from sms.core.errors import SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
-from sms.core.web.guards import PUBLIC, guard_of, login_manager, public, require, signed_in
+from sms.core.web.guards import PUBLIC, even_in_a_look, guard_of, login_manager, public, require, signed_in
 from sms.core.web.htmx import is_unattended, redirect_to, render_page
 from sms.core.web.i18n import _, language, language_cookie
 from sms.core.web.limits import limiter
@@ -74,7 +76,8 @@ def load_visitor(token: str) -> Visitor | None:
         return None
     if at - live.seen_at >= SEEN_EVERY and not is_unattended():
         with transaction():
-            operations.touch_session(token=token, kind=live.visitor.account_kind, created_at=live.created_at, at=at)
+            operations.touch_session(token=token, kind=live.own_kind, created_at=live.created_at, at=at)
+    operations.note_look(live.visitor.look.id if live.visitor.look else None)
     return live.visitor
 
 
@@ -196,13 +199,19 @@ def _enter(signed: SignedIn, wanted: str | None) -> Response:
 
 def _leave() -> None:
     if current_user.is_authenticated:
+        me, who, account_id = _me(), by(), _me().account_id
+        if me.look is not None:
+            account_id, who = me.look.actor_account_id, replace(who, actor_id=me.look.actor_id)
         with transaction():
-            operations.sign_out(token=_me().token, account_id=_me().account_id, by=by())
+            if me.look is not None:
+                looks.end(look=me.look, token=me.token, by=who)
+            operations.sign_out(token=me.token, account_id=account_id, by=who)
     session.clear()
 
 
 @bp.post("/sign-out")
 @public
+@even_in_a_look
 def sign_out() -> ResponseReturnValue:
     """End this session, here and on the server."""
     _leave()
@@ -254,13 +263,14 @@ def _field_of(form: SignUpForm, error: SmsError) -> Field | None:
 
 @bp.post("/language")
 @public
+@even_in_a_look
 def switch_language() -> ResponseReturnValue:
     """Read on in another language."""
     form = LanguageForm()
     response = redirect_to(local_path(form.next.data) or "/")
     if not form.validate():
         return response
-    if current_user.is_authenticated:
+    if current_user.is_authenticated and _me().look is None:
         with transaction():
             operations.set_language(user_id=_me().id, language=form.language.data)
     return language_cookie(response, form.language.data)

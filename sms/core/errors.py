@@ -27,5 +27,9 @@ class NotFound(SmsError):
     """Not there, or not yours: the two are told alike."""
 
 
+class Forbidden(SmsError):
+    """Not for who asks, as they are here now."""
+
+
 class Refusal(SmsError):
     """Asked for something the rules do not allow now."""

@@ -11,7 +11,7 @@ from sms.core.errors import NotFound, Refusal, SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import in_an_acting_look, require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _, say
 from sms.lines import queries
@@ -50,6 +50,7 @@ def lines() -> ResponseReturnValue:
 
 @bp.route("/lines/<int:line_id>", methods=["GET", "POST"])
 @require("lines.view")
+@in_an_acting_look
 def line(line_id: int) -> ResponseReturnValue:
     """One line: give it a name and a colour."""
     account_id = visitor().account_id
@@ -126,6 +127,7 @@ def end_share(line_id: int) -> ResponseReturnValue:
 
 @bp.route("/lines/plan", methods=["GET", "POST"])
 @require(Permission.SEND_MESSAGES)
+@in_an_acting_look
 def plan() -> ResponseReturnValue:
     """The lines a send goes on over when its operator is down."""
     account_id = visitor().account_id

@@ -11,7 +11,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from sms.core.db import db
-from sms.core.errors import NotFound, SmsError
+from sms.core.errors import Forbidden, NotFound, SmsError
 from sms.core.text import N_
 from sms.core.web.guards import Anonymous
 from sms.core.web.htmx import is_htmx
@@ -42,6 +42,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, lambda _error: answer(400, *STALE))
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(NotFound, lambda _error: answer(404))
+    app.register_error_handler(Forbidden, lambda error: answer(403, text=say(error)))
     app.register_error_handler(SmsError, _refused)
     app.register_error_handler(OperationalError, _away)
     app.register_error_handler(InterfaceError, _away)

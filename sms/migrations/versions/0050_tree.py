@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0050"
-down_revision = "0023"
+down_revision = "0040"
 
 # What shuts an account out is its own state or that of anybody above it. It is kept on the account, so that the claim
 # of batches and every sign-in ask one column; triggers keep it, whoever writes the state.

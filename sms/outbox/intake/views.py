@@ -17,7 +17,7 @@ from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.failures import answer
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import in_an_acting_look, require, visitor
 from sms.core.web.htmx import STOP_POLLING, is_htmx, redirect_to, render_page
 from sms.core.web.i18n import _, localised, say
 from sms.lines.own.queries import default_plan
@@ -72,6 +72,7 @@ def too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
 
 @bp.route("/compose", methods=["GET", "POST"])
 @require(Permission.SEND_MESSAGES)
+@in_an_acting_look
 def compose() -> ResponseReturnValue:
     """A new send; its recipients are read, and shown with their price, before anything is sent."""
     form = ComposeForm()
@@ -169,6 +170,7 @@ def _look_again() -> Response:
 
 @bp.post("/drafts/<int:draft_id>")
 @require(Permission.SEND_MESSAGES)
+@in_an_acting_look
 def change_draft(draft_id: int) -> ResponseReturnValue:
     """Other words or another line; the recipients stay as they were read."""
     found = queries.draft(visitor().account_id, draft_id)
@@ -225,6 +227,7 @@ def _terms(form: TermsForm, draft_id: int) -> Terms:
 
 @bp.post("/drafts/<int:draft_id>/discard")
 @require(Permission.SEND_MESSAGES)
+@in_an_acting_look
 def discard(draft_id: int) -> ResponseReturnValue:
     """Throw a draft away, with its list."""
     with transaction():

@@ -10,7 +10,7 @@ from sms.core import clock
 from sms.core.db import transaction
 from sms.core.errors import NotFound, SmsError
 from sms.core.web.filters import moment_text, number_text
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import in_an_acting_look, require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _, say
 from sms.outbox.forms import NewTimeForm
@@ -39,6 +39,7 @@ def _done(campaign_id: int, act: Callable[[], str]) -> ResponseReturnValue:
 
 @bp.post("/campaigns/<int:campaign_id>/pause")
 @require(Permission.SEND_MESSAGES)
+@in_an_acting_look
 def pause_campaign(campaign_id: int) -> ResponseReturnValue:
     """Hand nothing more over until it is resumed."""
 

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from sms.accounts import operations as accounts
 from sms.accounts.forms import NewAccountForm, ReasonForm, by, told_resumed
+from sms.accounts.looks.views import begin_page
 from sms.accounts.queries import user, users
 from sms.accounts.rules import (
     KIND_LABELS,
@@ -218,3 +219,10 @@ def reset_access(account_id: int, user_id: int) -> ResponseReturnValue:
     with transaction():
         password = operations.reset_access(top_id=visitor().account_id, account_id=account_id, user_id=user_id, by=by())
     return _hand_over(account_id, user_id, password)
+
+
+@bp.route("/<int:account_id>/users/<int:user_id>/look", methods=["GET", "POST"])
+@require(Permission.MANAGE_SUB_ACCOUNTS)
+def look(account_id: int, user_id: int) -> ResponseReturnValue:
+    """Sign in as one of its users for a while."""
+    return begin_page(account_id, user_id, back_url=url_for(".account", account_id=account_id))
