@@ -24,13 +24,13 @@ from sms.core.config import settings as current_settings
 from sms.core.web import assets, failures, filters, forms, guards, htmx, i18n, limits, nav, security, ui
 from sms.dashboard import cli as dashboard_cli
 from sms.dashboard import views as dashboard_views
-from sms.inbox import admin as inbox_admin
-from sms.inbox import views as inbox_views
-from sms.inbox import webhooks as inbox_webhooks
 from sms.dashboard.alerts import admin as alerts_admin
 from sms.dashboard.alerts import views as alerts_views
 from sms.dashboard.reconciliation import admin as reconciliation_admin
 from sms.dashboard.reports import views as reports_views
+from sms.inbox import admin as inbox_admin
+from sms.inbox import views as inbox_views
+from sms.inbox import webhooks as inbox_webhooks
 from sms.ledger import admin as ledger_admin
 from sms.ledger import cli as ledger_cli
 from sms.ledger import views as ledger_views

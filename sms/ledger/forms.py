@@ -44,7 +44,7 @@ class StatementForm(FilterForm):
     direction = SelectField(
         N_("Direction"), choices=[_ANY, *(SelectChoice(str(way), label) for way, label in DIRECTION_LABELS.items())]
     )
-    campaign = IntField(N_("Number of the send"), [_within(1, 2**62, N_("There is no such send."))])
+    campaign = IntField(N_("Number of the send"), [within(1, 2**62, N_("There is no such send."))])
     since = DayField(N_("From day"))
     until = DayField(N_("To day"))
 

@@ -108,36 +108,34 @@ def subject_of(text: str) -> Subject:
 
 def why(*, kind: TransferKind, amount_mrial: int, subject: Subject) -> str:
     """Why money entered or left a customer's wallet, as a sentence with a place for the subject's %(number)s."""
-    if kind is TransferKind.ADJUSTMENT:
-        return N_("Credited by our staff") if amount_mrial > 0 else N_("Debited by our staff")
-    if kind is TransferKind.GUARANTEE:
-        return _COVER_BACK if amount_mrial > 0 else _COVER
-    if subject.kind == "campaign" and kind is TransferKind.REPRICE:
-        return _CHEAPER if amount_mrial > 0 else _DEARER
-    if subject.kind == "campaign" and kind in _OF_CAMPAIGN:
-        return _OF_CAMPAIGN[kind]
-    if subject.kind == "line_order" and kind in _OF_LINE_ORDER:
-        return _OF_LINE_ORDER[kind]
-    if kind is TransferKind.TOPUP and subject.kind in _OF_TOPUP:
-        return _OF_TOPUP[subject.kind]
-    return TRANSFER_LABELS[kind]
+    in_and_out = _BY_DIRECTION.get((subject.kind, kind)) or _BY_DIRECTION.get(("", kind))
+    if in_and_out is not None:
+        return in_and_out[amount_mrial <= 0]
+    return _OF_SUBJECT.get((subject.kind, kind), TRANSFER_LABELS[kind])
 
 
-_COVER = N_("Set aside to cover the credit limit of a sub-account")
-_COVER_BACK = N_("Back from the cover of a sub-account’s credit limit")
-_OF_TOPUP = {"topup": N_("Paid in online, payment %(number)s"), "bank_slip": N_("Paid in at the bank, slip %(number)s")}
-_CHEAPER = N_("Back from campaign %(number)s: it goes on over a cheaper line")
-_DEARER = N_("More set aside for campaign %(number)s: it goes on over a dearer line")
-_OF_CAMPAIGN: dict[TransferKind, str] = {
-    TransferKind.HOLD: N_("Set aside for campaign %(number)s"),
-    TransferKind.CHARGE: N_("Price of what the operator took of campaign %(number)s"),
-    TransferKind.RELEASE: N_("Back from campaign %(number)s: these messages were not sent"),
-    TransferKind.REFUND: N_("Refunded by the operator’s rule, campaign %(number)s"),
+# By what it is about ("": whatever it is) and the kind; first for money that enters, then for money that leaves.
+_BY_DIRECTION: dict[tuple[str, TransferKind], tuple[str, str]] = {
+    ("", TransferKind.ADJUSTMENT): (N_("Credited by our staff"), N_("Debited by our staff")),
+    ("", TransferKind.GUARANTEE): (
+        N_("Back from the cover of a sub-account’s credit limit"),
+        N_("Set aside to cover the credit limit of a sub-account"),
+    ),
+    ("campaign", TransferKind.REPRICE): (
+        N_("Back from campaign %(number)s: it goes on over a cheaper line"),
+        N_("More set aside for campaign %(number)s: it goes on over a dearer line"),
+    ),
 }
-_OF_LINE_ORDER: dict[TransferKind, str] = {
-    TransferKind.HOLD: N_("Set aside for line order %(number)s"),
-    TransferKind.CHARGE: N_("Price of the line of order %(number)s"),
-    TransferKind.RELEASE: N_("Back from line order %(number)s: the line was not bought"),
+_OF_SUBJECT: dict[tuple[str, TransferKind], str] = {
+    ("campaign", TransferKind.HOLD): N_("Set aside for campaign %(number)s"),
+    ("campaign", TransferKind.CHARGE): N_("Price of what the operator took of campaign %(number)s"),
+    ("campaign", TransferKind.RELEASE): N_("Back from campaign %(number)s: these messages were not sent"),
+    ("campaign", TransferKind.REFUND): N_("Refunded by the operator’s rule, campaign %(number)s"),
+    ("line_order", TransferKind.HOLD): N_("Set aside for line order %(number)s"),
+    ("line_order", TransferKind.CHARGE): N_("Price of the line of order %(number)s"),
+    ("line_order", TransferKind.RELEASE): N_("Back from line order %(number)s: the line was not bought"),
+    ("topup", TransferKind.TOPUP): N_("Paid in online, payment %(number)s"),
+    ("bank_slip", TransferKind.TOPUP): N_("Paid in at the bank, slip %(number)s"),
 }
 
 

@@ -26,11 +26,11 @@ from sms.core.calendar import day_of
 from sms.core.db import execute, row, scalar, transaction
 from sms.core.seal import seal
 from sms.core.web.guards import PUBLIC, SIGNED_IN, guard_of
-from sms.inbox.operations import arriving, pushing
 from sms.dashboard.alerts import operations as alerts
 from sms.dashboard.alerts.rules import Kind, Noticed
 from sms.dashboard.reconciliation.operations import comparing, credit, statements
 from sms.dashboard.reconciliation.rules import day_number
+from sms.inbox.operations import arriving, pushing
 from sms.lines.documents import operations as documents
 from sms.lines.documents.rules import DocumentKind
 from sms.lines.formats import operations as formats

@@ -80,8 +80,8 @@ def _rank(row: Asked) -> tuple[bool, bool, bool, bool, datetime, int]:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """An account and the resellers above it, nearest first, with all their rows that hold at a moment, and how much less
-    than the tariff whoever stands right under the installation pays, by its tier."""
+    """An account and the resellers above it, nearest first, with all their rows that hold at a moment, and by how much
+    the topmost one pays less than the tariff, by its tier."""
 
     account_id: int | None
     payers: tuple[int, ...]
