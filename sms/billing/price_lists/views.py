@@ -39,7 +39,7 @@ nav.add(
 @bp.app_template_filter()
 def permille_text(permille: int) -> str:
     """A markup in percent, with the digit after the point that it may have."""
-    percent = Decimal(permille) / 10
+    percent = Decimal(permille).scaleb(-1)
     return number_text(percent if percent % 1 else int(percent)) + ("٪" if language() == "fa" else "%")
 
 

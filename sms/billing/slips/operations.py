@@ -62,7 +62,7 @@ def hand_in(*, account_id: int, wanted: NewSlip, by: Actor, at: datetime) -> int
     _check_how_many(account_id, at)
     name, size = uploads.keep(wanted.stream, most_bytes=MOST_BYTES)
     try:
-        content = (uploads.folder() / name).read_bytes()
+        content = (uploads.folder().joinpath(name)).read_bytes()
         made = scalar(
             """INSERT INTO billing_bank_slip (account_id, approver_id, user_id, bank, tracking_number, paid_on,
                    total_mrial, vat_permille, vat_mrial, state, stored_name, file_name, media_type, size_bytes, sha256,
@@ -202,7 +202,7 @@ def reject(*, approver_id: int, slip_id: int, reason: str, by: Actor, at: dateti
 
 def file_of(slip: Slip) -> Path:
     """Where a slip's file is; raises Refusal when it is gone."""
-    path = uploads.folder() / slip.stored_name
+    path = uploads.folder().joinpath(slip.stored_name)
     if not path.is_file():
         raise Refusal(N_("The file of this slip is gone; ask for it once more."))
     return path
