@@ -40,9 +40,11 @@ def _kinds(kinds: Iterable[TransferKind]) -> list[SelectChoice]:
 class StatementForm(FilterForm):
     """Kind, direction, the send it is about, and period."""
 
-    kind = SelectField(N_("Kind"), choices=[_ANY, *_kinds(CUSTOMER_KINDS)])
+    kind = SelectField(N_("Kind"), choices=[_ANY, *_kinds(CUSTOMER_KINDS)], default="")
     direction = SelectField(
-        N_("Direction"), choices=[_ANY, *(SelectChoice(str(way), label) for way, label in DIRECTION_LABELS.items())]
+        N_("Direction"),
+        choices=[_ANY, *(SelectChoice(str(way), label) for way, label in DIRECTION_LABELS.items())],
+        default="",
     )
     campaign = IntField(N_("Number of the send"), [within(1, 2**62, N_("There is no such send."))])
     since = DayField(N_("From day"))

@@ -81,10 +81,10 @@ def days() -> ResponseReturnValue:
     """Gateways by day: ours beside the drop of the credit, and what stands in their statements."""
     form = DaysForm.read(gateways=gateways())
     last = form.until.data or day_of(clock.now())
-    found = queries.days(
-        wanted=[last - timedelta(days=number) for number in range(_DAYS)],
-        gateway_id=int(form.gateway_id.data) if form.gateway_id.data else None,
-    )
+    gateway_id = int(form.gateway_id.data) if form.gateway_id.data else None
+    found = queries.days(wanted=[last - timedelta(days=number) for number in range(_DAYS)], gateway_id=gateway_id)
+    if gateway_id is None:
+        found = [each for each in found if not each.is_empty]
     return render_page(
         "reconciliation/days.html", form=form, days=found, day_number=day_number, older=last - timedelta(days=_DAYS)
     )

@@ -23,7 +23,7 @@ _NOTE = Length(max=LONGEST_NOTE, message=N_("The note is too long."))
 class DaysForm(FilterForm):
     """Which gateway, and the last day that is shown."""
 
-    gateway_id = SelectField(N_("Gateway"))
+    gateway_id = SelectField(N_("Gateway"), default="")
     until = DayField(N_("To day"))
 
     def __init__(self, *args: Any, gateways: Any = (), **kwargs: Any) -> None:
@@ -34,9 +34,11 @@ class DaysForm(FilterForm):
 class DifferencesForm(FilterForm):
     """Which of a day's differences are shown."""
 
-    kind = SelectField(N_("Kind"), choices=[_ANY, *_KINDS])
+    kind = SelectField(N_("Kind"), choices=[_ANY, *_KINDS], default="")
     state = SelectField(
-        N_("State"), choices=[_ANY, SelectChoice(OPEN, N_("Open")), SelectChoice(EXPLAINED, N_("Explained"))]
+        N_("State"),
+        choices=[_ANY, SelectChoice(OPEN, N_("Open")), SelectChoice(EXPLAINED, N_("Explained"))],
+        default="",
     )
 
     @property

@@ -34,6 +34,12 @@ class GatewayDay:
     open_count: int
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing happened: no message, no credit that went or was bought, no statement."""
+        is_quiet = not self.credit.drop_mrial and not self.credit.bought_mrial and not self.credit.paid_back_mrial
+        return is_quiet and not self.count and not self.statement_count
+
+    @property
     def is_open(self) -> bool:
         """Whether somebody has to look."""
         return self.open_count > 0 or (bool(self.credit.difference_mrial) and not self.is_credit_explained)

@@ -23,11 +23,11 @@ class ReportForm(FilterForm):
 
     since = DayField(N_("From day"))
     until = DayField(N_("To day"))
-    group = SelectField(N_("Rows by"))
-    operator_id = SelectField(N_("Operator"))
-    network_id = SelectField(N_("Network"))
+    group = SelectField(N_("Rows by"), default=str(Group.DAY))
+    operator_id = SelectField(N_("Operator"), default="")
+    network_id = SelectField(N_("Network"), default="")
     line = StringField(N_("Line"))
-    account_id = SelectField(N_("Sub-account"))
+    account_id = SelectField(N_("Sub-account"), default="")
 
     def __init__(self, *args: Any, whose: Whose, accounts: Sequence[Any] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

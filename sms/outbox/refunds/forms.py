@@ -31,7 +31,7 @@ class PostedForm(FilterForm):
 class _OfStaff(FilterForm):
     """By operator, by rule, by account."""
 
-    operator_id = SelectField(N_("Operator"))
+    operator_id = SelectField(N_("Operator"), default="")
     rule_id = IntField(N_("Rule"))
     account_id = IntField(N_("Account"))
 
