@@ -51,6 +51,11 @@ class StatementForm(FilterForm):
     until = DayField(N_("To day"))
 
     @property
+    def is_partial(self) -> bool:
+        """Whether lines in between are left out, so that the balances do not follow from each other."""
+        return bool(self.kind.data or self.direction.data or self.campaign.data)
+
+    @property
     def narrowed(self) -> StatementFilter:
         """As the queries take it: both days belong to the period."""
         return StatementFilter(

@@ -12,10 +12,11 @@ from flask.typing import ResponseReturnValue
 from sms.accounts.rules import Permission
 from sms.core import clock
 from sms.core.calendar import day_of, start_of_day
+from sms.core.pdf import Paper
 from sms.core.sheets.writing import MEDIA_TYPE, Sheet, Value, xlsx
 from sms.core.text import N_
 from sms.core.web import nav, subjects
-from sms.core.web.filters import digits, moment_text, number_text
+from sms.core.web.filters import amount_text, day_text, digits, moment_text, money_text, number_text
 from sms.core.web.guards import require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _, language
@@ -34,6 +35,9 @@ _HEADS = (
 )
 _WIDTHS = (8, 20, 26, 18, 48, 30, 18, 20, 60)
 MOST_SHEET_LINES = 100_000
+MOST_PAPER_LINES = 300  # a paper of so many is laid out within seconds
+_PAPER_SHARES = (0.08, 0.2, 0.4, 0.15, 0.17)
+_TOO_LONG_A_PAPER = N_("A paper holds %(most)s lines at most. Narrow the days, or download the CSV, which has no end.")
 _TOO_LONG = N_("A workbook holds %(most)s lines at most. Narrow the days, or download the CSV, which has no end.")
 _SPENT = (TransferKind.HOLD, TransferKind.RELEASE, TransferKind.REPRICE)
 
@@ -76,6 +80,7 @@ def statement() -> ResponseReturnValue:
         newest_url=url_for(".statement", **form.address()) if before else None,
         export_url=url_for(".export", **form.address()),
         sheet_url=url_for(".export_sheet", **form.address()),
+        paper_url=url_for(".export_paper", **form.address()),
     )
 
 
@@ -107,6 +112,55 @@ def export_sheet() -> ResponseReturnValue:
         is_right_to_left=language() == "fa",
     )
     return Response(xlsx(sheet), mimetype=MEDIA_TYPE, headers=_attached("xlsx"))
+
+
+@bp.get("/statement/export.pdf")
+@require(Permission.VIEW_MONEY)
+def export_paper() -> ResponseReturnValue:
+    """The statement as a paper, to be handed on; what is too long for one is refused in words."""
+    lines = list(islice(_lines(), MOST_PAPER_LINES + 1))
+    if len(lines) > MOST_PAPER_LINES:
+        flash(_(_TOO_LONG_A_PAPER, most=number_text(MOST_PAPER_LINES)), "warning")
+        return redirect_to(url_for(".statement", **StatementForm.read().address()))
+    return Response(_paper(lines, StatementForm.read()), mimetype="application/pdf", headers=_attached("pdf"))
+
+
+def _paper(lines: list[StatementLine], form: StatementForm) -> bytes:
+    """Newest first, as on the page; its account, its days, and what stands before and after them."""
+    at = clock.now()
+    paper = Paper(title=_("Statement"), language=language(), at=at)
+    paper.heading(_("Statement"), [visitor().account_name, moment_text(at)])
+    facts = [
+        (_("From day"), day_text(form.since.data) if form.since.data else "—"),
+        (_("To day"), day_text(form.until.data) if form.until.data else "—"),
+    ]
+    if lines and not form.is_partial:
+        facts.append((_("Balance before"), money_text(lines[-1].balance_after_mrial - lines[-1].amount_mrial)))
+        facts.append((_("Balance after"), money_text(lines[0].balance_after_mrial)))
+    paper.facts(_("Account"), facts, numbers=[_("From day"), _("To day")])
+    heads = [_("No."), _("Date"), _("Description"), _("Amount"), _("Balance after")]
+    paper.table(heads, _PAPER_SHARES, list(_paper_rows(lines)), numeric={0, 1, 3, 4})
+    paper.totals(
+        [
+            (_("Money in"), money_text(sum(max(line.amount_mrial, 0) for line in lines))),
+            (_("Money out"), money_text(sum(min(line.amount_mrial, 0) for line in lines))),
+        ]
+    )
+    return paper.contents()
+
+
+def _paper_rows(lines: list[StatementLine]) -> Iterator[list[str]]:
+    causes = subjects.causes(visitor().account_id, lines)
+    for line in lines:
+        cause = causes.get(line.transfer_id, subjects.NOTHING)
+        said = [_(line.why, number=digits(line.subject.id)), cause.name, line.reason]
+        yield [
+            digits(line.number),
+            moment_text(line.posted_at),
+            "\n".join(filter(None, said)),
+            amount_text(line.amount_mrial),
+            amount_text(line.balance_after_mrial),
+        ]
 
 
 def _lines() -> Iterator[StatementLine]:

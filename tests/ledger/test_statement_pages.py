@@ -177,3 +177,18 @@ def test_the_workbook_holds_the_lines_with_amounts_as_numbers(app: Flask, monkey
     monkeypatch.setattr(views, "MOST_SHEET_LINES", 1)
     assert walker.browser.get("/statement/export.xlsx").status_code == 303
     assert "A workbook holds 1 lines at most" in walker.go("/statement").text
+
+
+@pytest.mark.parametrize("language", ["en", "fa"])
+def test_the_paper_holds_the_statement_and_is_not_endless(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    shop = make_shop(money_mrial=10_000_000)
+    make_campaign(shop, size=2, price_mrial=1_390_500)
+    walker = signed_in(app, shop.account_id, language=language)
+    answer = walker.browser.get("/statement/export.pdf?since=2026-11-01")
+    assert answer.mimetype == "application/pdf"
+    assert answer.get_data().startswith(b"%PDF-")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    monkeypatch.setattr(views, "MOST_PAPER_LINES", 1)
+    assert walker.browser.get("/statement/export.pdf").status_code == 303
