@@ -180,6 +180,7 @@ def test_the_wallets_of_an_installation_make_zero_together():
         WalletKind.ADJUSTMENT: -10_000,
         WalletKind.PROFIT: 0,
         WalletKind.GUARANTEE: 0,
+        WalletKind.TAX: 0,
     }
     assert sum(sums.values()) == 0
     assert [(wallet.code, wallet.balance_mrial) for wallet in queries.recording_wallets()] == [

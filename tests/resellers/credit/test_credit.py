@@ -80,11 +80,13 @@ def test_credit_of_who_stands_further_down_is_not_ones_own_business(tree: Tree) 
     assert scalar("SELECT count(*) FROM ledger_transfer WHERE kind = 'credit'") == 0
 
 
-def test_a_limit_is_lent_and_spent(tree: Tree) -> None:
+def test_a_limit_is_lent_out_of_own_money_and_is_not_there_to_be_given_on(tree: Tree) -> None:
+    before = balance(tree.r1)
     _money(tree, "r1", tree.s).submit("/limit", limit="700")
     assert scalar("SELECT credit_limit_mrial FROM ledger_wallet WHERE account_id = :id", id=tree.s) == 700_000
-    _money(tree, "s", tree.d).submit("/credit", amount="600", reason="lent on")
-    assert (balance(tree.s), balance(tree.d)) == (-600, 600)
+    assert balance(tree.r1) == before - 700
+    _money(tree, "s", tree.d).submit("/credit", allowed=422, amount="600", reason="lent on")
+    assert (balance(tree.s), balance(tree.d)) == (0, 0)
 
 
 def test_a_low_balance_is_told_to_the_account_and_to_the_one_above_it(tree: Tree) -> None:
