@@ -21,7 +21,7 @@ from sms.billing.topups import views as topups_views
 from sms.core import db
 from sms.core.config import Settings
 from sms.core.config import settings as current_settings
-from sms.core.web import assets, failures, filters, forms, guards, htmx, i18n, limits, nav, security, ui
+from sms.core.web import assets, failures, filters, forms, guards, htmx, i18n, limits, nav, security, site, ui
 from sms.dashboard import cli as dashboard_cli
 from sms.dashboard import views as dashboard_views
 from sms.dashboard.alerts import admin as alerts_admin
@@ -64,11 +64,13 @@ from sms.outbox.profits import views as profit_views
 from sms.outbox.refunds import admin as refunds_admin
 from sms.outbox.refunds import views as refunds_views
 from sms.outbox.views import control as outbox_views
+from sms.resellers.brand import admin as brand_admin
+from sms.resellers.brand import views as brand_views
 from sms.resellers.credit import views as credit_views
 from sms.resellers.handing import views as handing_views
 from sms.resellers.tree import views as resellers_views
 
-WEB_PARTS = (assets, i18n, filters, ui, htmx, forms, nav, failures, security, guards)
+WEB_PARTS = (assets, i18n, filters, ui, htmx, forms, nav, site, failures, security, guards)
 BLUEPRINTS = (
     dashboard_views.bp,
     reports_views.bp,
@@ -83,6 +85,7 @@ BLUEPRINTS = (
     resellers_views.bp,
     credit_views.bp,
     handing_views.bp,
+    brand_views.bp,
     lines_views.bp,
     lines_shop_views.bp,
     line_orders_views.bp,
@@ -118,6 +121,7 @@ BLUEPRINTS = (
     ledger_admin.bp,
     accounts_admin.bp,
     looks_admin.bp,
+    brand_admin.bp,
 )
 COMMANDS = (
     *accounts_cli.COMMANDS,

@@ -18,7 +18,7 @@ from deploy.servers import Postgres, Valkey
 from deploy.supervisor import Supervisor, say
 from deploy.throwaway import throw_away_servers
 
-SAMPLE_USERS = ("admin", "reseller", "customer")
+SAMPLE_USERS = ("admin", "reseller", "subreseller", "subcustomer", "customer")
 SAMPLE_PASSWORD = "payamgah-sample"  # noqa: S105 - public, and refused in production
 
 

@@ -120,6 +120,13 @@ AUDITED: dict[str, str] = ACTION_LABELS | {
     "tier.set_by_hand": N_("Discount set by hand"),
     "topup.policy_changed": N_("Limits of top-ups changed"),
     "topup.told": N_("Payment decided by hand"),
+    "brand.set": N_("Brand changed"),
+    "domain.asked": N_("Domain asked for"),
+    "domain.proven": N_("Domain leads to the panel"),
+    "domain.approved": N_("Domain approved"),
+    "domain.removed": N_("Domain given up"),
+    "sign_up.opened": N_("Sign-up opened"),
+    "sign_up.closed": N_("Sign-up closed"),
     "installation.restored": N_("Backup restored"),
 }
 _NAME = [Filled(), Length(max=100, message=N_("Use at most 100 characters."))]

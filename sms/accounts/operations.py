@@ -161,9 +161,11 @@ def add_user(*, account_id: int, user: NewUser, by: By) -> int:
     return int(user_id)
 
 
-def sign_up(*, account_name: str, user: NewUser, by: By) -> SignedIn:
-    """A new customer below the installation, signed in at once; raises like `open_account`."""
-    account_id, user_id = open_account(parent_id=None, kind=AccountKind.CUSTOMER, name=account_name, owner=user, by=by)
+def sign_up(*, account_name: str, user: NewUser, by: By, parent_id: int | None = None) -> SignedIn:
+    """A new customer below a reseller or the installation itself, signed in at once; raises like `open_account`."""
+    account_id, user_id = open_account(
+        parent_id=parent_id, kind=AccountKind.CUSTOMER, name=account_name, owner=user, by=by
+    )
     token = _start_session(user_id, AccountKind.CUSTOMER, by)
     return SignedIn(user_id=user_id, account_id=account_id, language=user.language, token=token)
 
@@ -289,11 +291,14 @@ def _is_right(password_hash: str, password: str) -> bool:
 # Sessions
 
 
-def sign_in(*, username: str, password: str, by: By) -> SignedIn:
-    """Start a session; raises WrongCredentials (no such user and wrong password alike) or Suspended."""
+def sign_in(*, username: str, password: str, by: By, within: str = "") -> SignedIn:
+    """Start a session; raises WrongCredentials (no such user and wrong password alike, and whose account does not stand
+    in the tree with the path `within`) or Suspended."""
     user = queries.credentials(rules.username_of(username)) if rules.is_username(username) else None
     is_right = _is_right(user.password_hash if user else _nobodys_hash(), password)
     if user is None or not is_right or (user.password_expires_at is not None and user.password_expires_at <= by.at):
+        raise rules.WrongCredentials
+    if not user.path.startswith(within):
         raise rules.WrongCredentials
     if password == rules.SAMPLE_PASSWORD and settings().is_production:
         raise rules.WrongCredentials

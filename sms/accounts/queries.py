@@ -17,7 +17,8 @@ from sms.core.text import N_
 _VISITOR = """
 SELECT u.id, u.account_id, a.kind AS account_kind, a.name AS account_name, u.username, u.full_name, u.role, u.language,
        a.money_unit, u.id = me.id AND u.password_expires_at IS NOT NULL AS must_change_password, s.created_at,
-       s.seen_at, mine.kind AS own_kind, l.id AS look_id, me.id AS actor_id, mine.id AS actor_account_id, mine.name AS
+       s.seen_at, mine.kind AS own_kind, mine.path AS own_path, l.id AS look_id,
+       me.id AS actor_id, mine.id AS actor_account_id, mine.name AS
        actor_account_name, coalesce(nullif(me.full_name, ''), me.username) AS actor_name, l.ends_at,
        l.may_act AND a.is_open AND u.is_active AS may_act, l.ends_at <= :at AS is_over
 FROM accounts_session s JOIN accounts_user me ON me.id = s.user_id JOIN accounts_account mine ON mine.id = me.account_id
@@ -69,6 +70,7 @@ class LiveSession:
 
     visitor: Visitor
     own_kind: str
+    own_path: str
     created_at: datetime
     seen_at: datetime
 
@@ -84,7 +86,7 @@ def session(*, token: str, at: datetime) -> LiveSession | None:
     if found is None:
         return None
     facts = dict(found._mapping)
-    seen = {name: facts.pop(name) for name in ("own_kind", "created_at", "seen_at")}
+    seen = {name: facts.pop(name) for name in ("own_kind", "own_path", "created_at", "seen_at")}
     look_id, told = facts.pop("look_id"), {name: facts.pop(name) for name in _OF_A_LOOK}
     look = Look(id=look_id, **told) if look_id is not None else None
     return LiveSession(Visitor(token=token, look=look, **facts), **seen)
@@ -172,7 +174,7 @@ def credentials(username: str) -> Row[Any] | None:
     """What is needed to let somebody in, or not; None when nobody is called so."""
     return row(
         "SELECT u.id, u.account_id, u.password_hash, u.password_expires_at, u.is_active, u.language,"
-        " a.kind AS account_kind, a.is_open"
+        " a.kind AS account_kind, a.is_open, a.path"
         " FROM accounts_user u JOIN accounts_account a ON a.id = u.account_id WHERE u.username = :username",
         username=username,
     )

@@ -52,6 +52,7 @@ from sms.core.web.guards import PUBLIC, even_in_a_look, guard_of, login_manager,
 from sms.core.web.htmx import is_unattended, redirect_to, render_page
 from sms.core.web.i18n import _, language, language_cookie
 from sms.core.web.limits import limiter
+from sms.core.web.site import is_sign_up_open, site
 
 log = logging.getLogger(__name__)
 bp = Blueprint("accounts", __name__)
@@ -72,8 +73,8 @@ def load_visitor(token: str) -> Visitor | None:
     page asks by itself, for as long as it is open, is no sign of life."""
     at = clock.now()
     live = queries.session(token=token, at=at)
-    if live is None:
-        return None
+    if live is None or not live.own_path.startswith(site().path):
+        return None  # ended, or of another tree than that of the brand under this host
     if at - live.seen_at >= SEEN_EVERY and not is_unattended():
         with transaction():
             operations.touch_session(token=token, kind=live.own_kind, created_at=live.created_at, at=at)
@@ -178,7 +179,7 @@ def sign_in() -> ResponseReturnValue:
 def _let_in(username: str, password: str) -> SignedIn:
     _count_try(username)
     with transaction():
-        return operations.sign_in(username=username, password=password, by=by())
+        return operations.sign_in(username=username, password=password, by=by(), within=site().path)
 
 
 def _refused_at_the_door(error: SmsError, form: SignInForm) -> Response:
@@ -226,11 +227,15 @@ def sign_up() -> ResponseReturnValue:
     if current_user.is_authenticated:
         return redirect_to("/")
     form = SignUpForm()
+    if not is_sign_up_open():
+        return render_page("accounts/sign_up_closed.html", status=200 if request.method == "GET" else 403)
     if form.validate_on_submit():
         try:
             _count(SIGN_UPS_PER_ADDRESS, "sign-up", request.remote_addr or "")
             with transaction():
-                signed = operations.sign_up(account_name=form.account_name.data, user=_new_user(form), by=by())
+                signed = operations.sign_up(
+                    account_name=form.account_name.data, user=_new_user(form), by=by(), parent_id=site().account_id
+                )
         except SmsError as error:
             refuse(form, error, _field_of(form, error))
         else:

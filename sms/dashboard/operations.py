@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sms.accounts import operations as accounts
 from sms.accounts import queries as account_queries
-from sms.accounts.rules import SAMPLE_PASSWORD
+from sms.accounts.rules import SAMPLE_PASSWORD, By
 from sms.billing import operations as billing
 from sms.billing.operations import NewTariff
 from sms.billing.rules import Language, Scope
@@ -19,6 +19,12 @@ from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
 from sms.dashboard.rules import (
     ADMIN,
+    BRAND_COLOUR,
+    BRAND_EMAIL,
+    BRAND_HOST,
+    BRAND_NAME,
+    BRAND_PHONE,
+    BRAND_SECOND_COLOUR,
     CUSTOMER,
     FREE_MESSAGES,
     INBOUND_EVERY_SECONDS,
@@ -31,11 +37,14 @@ from sms.dashboard.rules import (
     RESELLER,
     SAMPLE_TIERS,
     SAMPLE_VAT_PERMILLE,
+    SUBCUSTOMER,
+    SUBRESELLER,
     SampleOperator,
     SamplePerson,
     Simulator,
 )
 from sms.ledger import operations as ledger
+from sms.ledger import queries as ledger_queries
 from sms.lines import operations as lines
 from sms.lines.formats import operations as formats
 from sms.lines.formats import queries as formats_queries
@@ -44,6 +53,8 @@ from sms.lines.formats.rules.sample import DISCOUNT_PERCENT, FORMATS, STEP_RIAL,
 from sms.lines.formats.rules.sheet import Known
 from sms.lines.formats.rules.tiers import Audience
 from sms.lines.operations import LineSettings
+from sms.lines.own import operations as own
+from sms.lines.own import queries as own_queries
 from sms.lines.public import operations as public
 from sms.lines.public.rules import NewPolicy, Policy
 from sms.lines.rules import LineKind
@@ -53,6 +64,8 @@ from sms.operators import operations as operators
 from sms.operators import queries as operator_queries
 from sms.operators.operations import PANEL
 from sms.operators.rules import GatewaySettings, OnAbsent, SaleMode
+from sms.resellers.brand import operations as brand
+from sms.resellers.brand.operations import BrandSettings
 
 _MCI = "mci"
 
@@ -68,6 +81,7 @@ def make_sample(*, mode: str, simulator: Simulator, seal_key: str, at: datetime)
         _follow_simulator(simulator=simulator, seal_key=seal_key, at=at)
         _fill_shop(at=at)
         _offer_topups(simulator, seal_key=seal_key, at=at)
+        _grow_tree(at=at)
         return False
     account_ids = _make_people(at=at)
     contacts.opt_out(
@@ -78,6 +92,7 @@ def make_sample(*, mode: str, simulator: Simulator, seal_key: str, at: datetime)
         _make_operator(sample, account_ids, simulator=simulator, seal_key=seal_key, at=at)
     _fill_shop(at=at)
     _offer_topups(simulator, seal_key=seal_key, at=at)
+    _grow_tree(at=at)
     return True
 
 
@@ -92,12 +107,45 @@ def _offered(simulator: Simulator) -> list[SampleOperator]:
     return [sample for sample in OPERATORS if sample.address(simulator)]
 
 
-def _is_made() -> bool:
+def _is_made(person: SamplePerson = CUSTOMER) -> bool:
     try:
-        account_queries.user_by_name(CUSTOMER.username)
+        account_queries.user_by_name(person.username)
     except NotFound:
         return False
     return True
+
+
+def _grow_tree(*, at: datetime) -> None:
+    """A reseller below the reseller, with a customer, credit and a line from above, and a brand; once."""
+    if _is_made(SUBRESELLER):
+        return
+    top_id = account_queries.user_by_name(RESELLER.username).account_id
+    above_id = top_id
+    for person in (SUBRESELLER, SUBCUSTOMER):
+        account_id = _make_person(person, above_id, at=at)
+        if (amount := min(person.money_mrial, ledger_queries.balance(above_id))) > 0:  # older sample data may be spent
+            ledger.give(
+                from_account_id=above_id,
+                to_account_id=account_id,
+                amount_mrial=amount,
+                key=f"sample:{person.username}",
+                reason="اعتبار نمونه",
+                actor_id=None,
+                at=at,
+            )
+        for line in own_queries.my_lines(above_id):
+            own.hand_out(line_id=line.id, account_id=above_id, other_id=account_id, by=PANEL, at=at)
+        above_id = account_id
+    settings = BrandSettings(
+        name=BRAND_NAME,
+        main_colour=BRAND_COLOUR,
+        second_colour=BRAND_SECOND_COLOUR,
+        support_phone=BRAND_PHONE,
+        support_email=BRAND_EMAIL,
+    )
+    by = By(actor_id=None, at=at)
+    brand.set_brand(account_id=top_id, settings=settings, by=by)
+    brand.put_domain(account_id=top_id, host=BRAND_HOST, by=by)
 
 
 def _follow_simulator(*, simulator: Simulator, seal_key: str, at: datetime) -> None:

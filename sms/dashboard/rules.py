@@ -55,6 +55,25 @@ PAYMENT_GATEWAY = SamplePaymentGateway(
 SAMPLE_VAT_PERMILLE = 100
 SAMPLE_TIERS = ((90, 50_000_000 * MRIAL_PER_RIAL, 30), (90, 200_000_000 * MRIAL_PER_RIAL, 60))  # days, from, discount
 
+SUBRESELLER = SamplePerson(
+    "subreseller",
+    AccountKind.RESELLER,
+    "زیرنمایندگی نمونه",
+    "زیرنمایندهٔ نمونه",
+    989121000004,
+    200_000_000 * MRIAL_PER_RIAL,
+)
+SUBCUSTOMER = SamplePerson(
+    "subcustomer",
+    AccountKind.CUSTOMER,
+    "کتاب‌فروشی نمونه",
+    "مشتری زیرنماینده",
+    989121000005,
+    50_000_000 * MRIAL_PER_RIAL,
+)
+BRAND_NAME, BRAND_COLOUR, BRAND_SECOND_COLOUR = "پیامک نمونه", "#0f6e56", "#b4530a"
+BRAND_PHONE, BRAND_EMAIL = "021 1234 5678", "help@reseller.example"
+BRAND_HOST = "reseller.localhost"  # browsers find this machine under it
 FREE_MESSAGES = 40  # a customer's, on the public lines of each operator
 OWN_PHONES = (CUSTOMER.mobile, 989351000003)  # the customer's, to compare lines with
 OPTED_OUT = (989199999901, 989199999902, 989199999903)  # of the customer

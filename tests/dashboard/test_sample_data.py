@@ -6,14 +6,25 @@ import pytest
 from flask import Flask
 
 from sms.accounts.queries import user_by_name
+from sms.accounts.tree.queries import tree_page
 from sms.billing.queries import price_list, refund_rules
 from sms.core import clock
 from sms.core.config import Settings, use
 from sms.core.db import rows, scalar, transaction
 from sms.core.seal import unseal
 from sms.dashboard.operations import make_sample
-from sms.dashboard.rules import CUSTOMER, OPERATORS, Simulator, demo_recipients
+from sms.dashboard.rules import (
+    BRAND_HOST,
+    BRAND_NAME,
+    CUSTOMER,
+    OPERATORS,
+    SUBCUSTOMER,
+    SUBRESELLER,
+    Simulator,
+    demo_recipients,
+)
 from sms.ledger.queries import balance
+from sms.lines.own.queries import my_lines
 from sms.lines.queries import usable_lines
 from sms.operators.queries import any_gateway, gateways, networks
 from sms.operators.rules import Outcome
@@ -39,7 +50,7 @@ def test_a_second_start_changes_nothing(app: Flask, sample_mode: Settings) -> No
 
 def test_the_sample_people_sign_in_with_the_sample_password(app: Flask, sample_mode: Settings) -> None:
     _run(app, "sample-data")
-    for username in ("admin", "reseller", "customer"):
+    for username in ("admin", "reseller", "subreseller", "subcustomer", "customer"):
         browser = app.test_client()
         page = browser.get("/sign-in").get_data(as_text=True)
         token = page.partition('name="csrf_token"')[2].partition('value="')[2].partition('"')[0]
@@ -65,6 +76,28 @@ def test_the_customer_can_send_at_once(app: Flask, sample_mode: Settings) -> Non
         assert languages == {"persian", "latin"}
         assert {network_id for network_id, _ in prices} == {network.id for network in networks()}
         assert all(price.price_mrial > price.cost_mrial > 0 for price in prices.values())
+
+
+def test_the_reseller_has_a_tree_with_credit_a_line_and_a_brand(app: Flask, sample_mode: Settings) -> None:
+    _run(app, "sample-data")
+    reseller, below, customer = (user_by_name(name).account_id for name in ("reseller", "subreseller", "subcustomer"))
+    assert [each.id for each in tree_page(reseller, after_id=None, most=9)] == [below, customer]
+    assert balance(below) == SUBRESELLER.money_mrial - SUBCUSTOMER.money_mrial
+    assert balance(customer) == SUBCUSTOMER.money_mrial
+    assert [line.number for line in my_lines(customer)] == ["2000330044"]
+    page = app.test_client().get("/sign-in", base_url=f"http://{BRAND_HOST}:8000").get_data(as_text=True)
+    assert BRAND_NAME in page
+
+
+def test_an_older_sample_installation_gets_the_tree_too(app: Flask, sample_mode: Settings) -> None:
+    _run(app, "sample-data")
+    with transaction():
+        rows("UPDATE accounts_user SET username = 'was-' || username WHERE username LIKE 'sub%' RETURNING id")
+        rows("DELETE FROM resellers_domain RETURNING id")
+        rows("UPDATE ledger_wallet SET balance_mrial = 0 WHERE account_id = (SELECT account_id FROM accounts_user"
+             " WHERE username = 'reseller') RETURNING id")  # fmt: skip
+    assert _run(app, "sample-data", "--json") == (0, '{"sample_data": "there already"}\n')
+    assert balance(user_by_name("subcustomer").account_id) == 0
 
 
 def test_latin_costs_two_and_a_half_times_and_3000_is_the_cheaper_one(app: Flask, sample_mode: Settings) -> None:

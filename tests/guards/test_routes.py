@@ -21,6 +21,9 @@ OPEN = {
     "accounts.sign_up",
     "accounts.sign_out",
     "accounts.switch_language",
+    "brand.logo",
+    "brand.proof",
+    "brand.style",
     "dashboard.health",
     "outbox_webhooks.reports",  # its address holds a secret
     "inbox_webhooks.texts",  # the same

@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 
 _TEXTS = ("text/", "application/javascript", "image/svg+xml")
 _YEAR_SECONDS = 365 * 86_400
+KEPT = f"private, max-age={_YEAR_SECONDS}, immutable"  # what is not static, but asked for by its contents' mark
 
 
 def init_app(app: Flask) -> None:

@@ -16,6 +16,7 @@ from sms.core.text import N_
 from sms.core.web.guards import Anonymous
 from sms.core.web.htmx import is_htmx
 from sms.core.web.i18n import _, say
+from sms.core.web.site import ask_nobody
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = 5
@@ -53,6 +54,7 @@ def init_app(app: Flask) -> None:
 def answer(status: int, title: str = "", text: str = "") -> Response:
     """The page of a failure; title and text are message ids, or already translated sentences."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        ask_nobody()
         g._login_user = Anonymous()  # whoever is signed in, the database may be away and cannot be asked
     usual = TEXTS.get(status, TEXTS[500 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else 400])
     context = {"status": status, "title": _(title or usual[0]), "text": _(text or usual[1])}

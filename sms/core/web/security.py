@@ -2,6 +2,8 @@
 
 from flask import Flask, Response, request
 
+from sms.core.web.assets import KEPT
+
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -34,7 +36,7 @@ def protect(response: Response) -> Response:
     headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if request.endpoint != "static":
+    if request.endpoint != "static" and headers.get("Cache-Control") != KEPT:
         headers["Cache-Control"] = "no-store"
         response.vary.add("Cookie")
     return response
