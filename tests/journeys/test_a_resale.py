@@ -47,7 +47,7 @@ def test_a_tree_grows_sends_is_shut_out_and_goes_on(app: Flask, hands: Hands, wa
 
     # The customer's send waits while somebody far above it is suspended, and says so to who looks.
     recipients = "\n".join(f"0912000{number:04}" for number in range(3))
-    shop.go("/compose").submit("/compose", line=str(line_id), body="hello", recipients=recipients)
+    shop.go("/compose").submit("/compose", line_id=str(line_id), body="hello", recipients=recipients)
     hands.work()
     shop.go(shop.address).submit("/confirm")
     campaign = shop.address.rsplit("/", 1)[1]
