@@ -8,6 +8,7 @@ from sms.accounts import cli as accounts_cli
 from sms.accounts import views as accounts_views
 from sms.accounts.looks import admin as looks_admin
 from sms.accounts.looks import views as looks_views
+from sms.accounts.tree import cli as tree_cli
 from sms.billing import admin as billing_admin
 from sms.billing import cli as billing_cli
 from sms.billing import views as billing_views
@@ -125,6 +126,7 @@ BLUEPRINTS = (
 )
 COMMANDS = (
     *accounts_cli.COMMANDS,
+    *tree_cli.COMMANDS,
     *ledger_cli.COMMANDS,
     *operators_cli.COMMANDS,
     *lines_cli.COMMANDS,

@@ -87,3 +87,25 @@ def test_every_column_a_model_names_is_there_and_of_its_kind(app: Flask, setting
     engine.dispose()
     assert db.metadata.sorted_tables
     assert wrong == []
+
+
+def test_who_is_suspended_already_shuts_out_the_whole_tree_below(alembic: Config, empty_database: str) -> None:
+    command.upgrade(alembic, str(ScriptDirectory.from_config(alembic).get_revision("0050").down_revision))
+    with psycopg.connect(empty_database) as owner:
+        owner.execute(
+            "INSERT INTO accounts_account (id, parent_id, path, kind, name, state, created_at) VALUES"
+            " (1, NULL, '1.', 'installation', 'House', 'active', now()),"
+            " (2, 1, '1.2.', 'reseller', 'Shut', 'suspended', now()),"
+            " (3, 2, '1.2.3.', 'customer', 'Below', 'active', now()),"
+            " (4, 1, '1.4.', 'customer', 'Beside', 'active', now())"
+        )
+        owner.execute(
+            "INSERT INTO accounts_audit (at, account_id, action, details)"
+            " VALUES (now(), 2, 'account.suspended', '{\"reason\": \"unpaid\"}')"
+        )
+    command.upgrade(alembic, "0050")
+    with psycopg.connect(empty_database) as owner:
+        shut = owner.execute("SELECT id FROM accounts_account WHERE NOT is_open ORDER BY id").fetchall()
+        held = owner.execute("SELECT account_id, by_account_id, reason FROM accounts_suspension").fetchall()
+    assert shut == [(2,), (3,)]
+    assert held == [(2, 1, "unpaid")]

@@ -17,6 +17,7 @@ from sms.core.web.forms import refuse
 from sms.core.web.guards import public, require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
+from sms.core.web.limits import limiter
 from sms.core.web.site import Site, found_by, opened_by, site
 from sms.resellers.brand import operations, queries
 from sms.resellers.brand.forms import BrandForm, DomainForm
@@ -172,6 +173,7 @@ def ask() -> ResponseReturnValue:
 
 @bp.post("/reseller/brand/domains/<int:domain_id>/check")
 @require(Permission.MANAGE_SUB_ACCOUNTS)
+@limiter.limit("20 per minute")
 def check(domain_id: int) -> ResponseReturnValue:
     """Go and see whether a domain leads to us."""
     account_id = visitor().account_id
