@@ -13,6 +13,8 @@ from sms.billing import admin as billing_admin
 from sms.billing import cli as billing_cli
 from sms.billing import views as billing_views
 from sms.billing.price_lists import views as price_list_views
+from sms.billing.invoices import admin as invoices_admin
+from sms.billing.invoices.views import pages as invoices_views
 from sms.billing.slips import admin as slips_admin
 from sms.billing.slips import views as slips_views
 from sms.billing.taxes import admin as taxes_admin
@@ -32,6 +34,7 @@ from sms.dashboard.reports import views as reports_views
 from sms.inbox import admin as inbox_admin
 from sms.inbox import views as inbox_views
 from sms.inbox import webhooks as inbox_webhooks
+from sms.dashboard.usage import views as usage_views
 from sms.ledger import admin as ledger_admin
 from sms.ledger import cli as ledger_cli
 from sms.ledger import views as ledger_views
@@ -96,6 +99,8 @@ BLUEPRINTS = (
     price_list_views.bp,
     topups_views.bp,
     slips_views.bp,
+    invoices_views.bp,
+    usage_views.bp,
     ledger_views.bp,
     accounts_views.bp,
     looks_views.bp,
@@ -119,6 +124,7 @@ BLUEPRINTS = (
     tiers_admin.bp,
     topups_admin.bp,
     slips_admin.bp,
+    invoices_admin.bp,
     ledger_admin.bp,
     accounts_admin.bp,
     looks_admin.bp,

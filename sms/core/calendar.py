@@ -40,6 +40,17 @@ def day_of(moment: datetime) -> date:
     return moment.astimezone(TEHRAN).date()
 
 
+def jalali_month(day: date) -> tuple[int, int]:
+    """The Jalali year and month a day lies in."""
+    jalali = JalaliDate(day)
+    return int(jalali.year), int(jalali.month)
+
+
+def first_of_month(year: int, month: int) -> date:
+    """The first day of a Jalali month."""
+    return date.fromordinal(JalaliDate(year, month, 1).to_gregorian().toordinal())
+
+
 def day_text(day: date, language: str) -> str:
     """1405/09/03 in Persian digits, or 2026-11-24."""
     if language != "fa":

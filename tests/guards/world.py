@@ -15,6 +15,8 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from sms.accounts.operations import token_hash
+from sms.billing.invoices import operations as invoices
+from sms.billing.invoices.rules import LineKind
 from sms.billing.slips import operations as slips
 from sms.billing.slips.rules import Bank
 from sms.billing.tiers import operations as tiers
@@ -288,12 +290,24 @@ def _bill(shop: Shop) -> dict[str, Any]:
             account_id=shop.account_id, user_id=shop.user_id, gateway_id=gateway_id, amount_mrial=10**9, at=at
         )
         starting.note_begun(topup_id=topup.id, authority="A1")
+        paid = invoices.PaidIn(
+            kind=LineKind.TOPUP,
+            id=topup.id,
+            seller_id=make_root(),
+            account_id=shop.account_id,
+            amount_mrial=10**9,
+            vat_permille=100,
+            vat_mrial=10**8,
+        )
+        invoice_id = invoices.issue_for_payment(paid, actor_id=None, at=at)
     return {
         "tier_id": tier_id,
         "payment_gateway_id": gateway_id,
         "topup_id": topup.id,
         "payment_token": topup.token,
         **_slips(shop),
+        "invoice_id": invoice_id,
+        "paper_language": "fa",
     }
 
 

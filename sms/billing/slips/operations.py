@@ -10,6 +10,8 @@ from typing import BinaryIO
 from sms.accounts.operations import record
 from sms.accounts.queries import account
 from sms.accounts.rules import AccountKind
+from sms.billing.invoices.operations import PaidIn, issue_for_payment
+from sms.billing.invoices.rules import LineKind
 from sms.billing.slips import queries
 from sms.billing.slips.queries import Slip
 from sms.billing.slips.rules import (
@@ -62,7 +64,7 @@ def hand_in(*, account_id: int, wanted: NewSlip, by: Actor, at: datetime) -> int
     _check_how_many(account_id, at)
     name, size = uploads.keep(wanted.stream, most_bytes=MOST_BYTES)
     try:
-        content = (uploads.folder().joinpath(name)).read_bytes()
+        content = uploads.folder().joinpath(name).read_bytes()
         made = scalar(
             """INSERT INTO billing_bank_slip (account_id, approver_id, user_id, bank, tracking_number, paid_on,
                    total_mrial, vat_permille, vat_mrial, state, stored_name, file_name, media_type, size_bytes, sha256,
@@ -137,6 +139,16 @@ def approve(*, approver_id: int, slip_id: int, by: Actor, at: datetime) -> int:
     )
     if posting.kind is TransferKind.TOPUP:
         note_paid_in(account_id=slip.account_id, at=at)
+    paid = PaidIn(
+        kind=LineKind.SLIP,
+        id=slip.id,
+        seller_id=slip.approver_id,
+        account_id=slip.account_id,
+        amount_mrial=slip.amount_mrial,
+        vat_permille=slip.vat_permille,
+        vat_mrial=slip.vat_mrial,
+    )
+    issue_for_payment(paid, actor_id=by.id, at=at)
     details = {"amount_mrial": slip.amount_mrial, "transfer": transfer_id}
     _audit("slip.approved", slip_id, details, account_id=slip.account_id, by=by, at=at)
     return transfer_id

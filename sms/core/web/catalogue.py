@@ -2,6 +2,9 @@
 
 One `fa.po` beside each capability; all are read once, at start."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from babel.messages.pofile import read_po
@@ -12,6 +15,7 @@ LANGUAGES = ("fa", "en")
 COOKIE = "language"
 _SOURCES = Path(__file__).parents[2]
 _PERSIAN: dict[str, str] = {}
+_spoken: ContextVar[str] = ContextVar("spoken", default="")
 
 
 def load() -> None:
@@ -32,10 +36,22 @@ def persian() -> dict[str, str]:
 
 def language() -> str:
     """The reader's language: chosen in this browser, else the user's own, else Persian."""
+    if spoken := _spoken.get():
+        return spoken
     if not has_request_context():
         return "fa"
     chosen = request.cookies.get(COOKIE) or getattr(current_user, "language", "")
     return chosen if chosen in LANGUAGES else "fa"
+
+
+@contextmanager
+def speaking(chosen: str) -> Iterator[None]:
+    """Within it every sentence, number and day is in this language: for a paper that somebody else will read."""
+    before = _spoken.set(chosen)
+    try:
+        yield
+    finally:
+        _spoken.reset(before)
 
 
 def direction() -> str:

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0070"
-down_revision = "0061"
+down_revision = "0062"
 
 # A refund is posted long after its message was sent: what was posted is written down once a statement, so that pages
 # and hours need not read every refund.

@@ -5,6 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sms.accounts.operations import record
+from sms.accounts.queries import root_id
+from sms.billing.invoices.operations import PaidIn, issue_for_payment
+from sms.billing.invoices.rules import LineKind
 from sms.billing.tiers.operations import note_paid_in
 from sms.billing.topups import queries
 from sms.billing.topups.contract import PaymentGateway, Standing
@@ -55,6 +58,7 @@ def settle(
     _store(topup, answer, state, transfer_id=transfer_id, at=at)
     if state is TopupState.PAID:
         note_paid_in(account_id=topup.account_id, at=at)
+        _issue(topup, at=at)
     if state is not before:
         details = {"state": str(state), "amount_mrial": topup.amount_mrial, "code": answer.code}
         subject = f"topup:{topup.id}"
@@ -88,6 +92,20 @@ def _credit(topup: Topup, *, at: datetime) -> int:
     if made is None:
         raise LookupError(posting.key)
     return made
+
+
+def _issue(topup: Topup, *, at: datetime) -> None:
+    """Online payments are made to the installation, whoever stands between."""
+    paid = PaidIn(
+        kind=LineKind.TOPUP,
+        id=topup.id,
+        seller_id=root_id(),
+        account_id=topup.account_id,
+        amount_mrial=topup.amount_mrial,
+        vat_permille=topup.vat_permille,
+        vat_mrial=topup.vat_mrial,
+    )
+    issue_for_payment(paid, actor_id=None, at=at)
 
 
 def _store(topup: Topup, answer: Answer, state: TopupState, *, transfer_id: int | None, at: datetime) -> None:

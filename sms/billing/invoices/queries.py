@@ -1,0 +1,141 @@
+"""Reads of invoices, and of the data that stand on them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from sms.accounts.queries import account
+from sms.billing.invoices.rules import Line, LineKind, Party, number_text
+from sms.core.db import row, rows, scalar
+from sms.core.errors import NotFound
+from sms.core.text import N_
+
+NO_SUCH_INVOICE = N_("There is no such invoice.")
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """An invoice as it was issued; `corrected_by` is the credit note that takes it back."""
+
+    id: int
+    seller_id: int
+    account_id: int
+    account_name: str
+    kind: str
+    year: int
+    number: int
+    subject: str
+    issued_at: datetime
+    period_from: date | None
+    period_until: date | None
+    seller: Party
+    buyer: Party
+    lines: tuple[Line, ...]
+    net_mrial: int
+    vat_permille: int
+    vat_mrial: int
+    reason: str
+    corrects_id: int | None
+    corrects_year: int | None
+    corrects_number: int | None
+    corrected_by: int | None
+
+    @property
+    def called(self) -> str:
+        """Its number within the year."""
+        return number_text(self.year, self.number)
+
+    @property
+    def corrects(self) -> str:
+        """The number of the invoice that a credit note takes back."""
+        return number_text(self.corrects_year or 0, self.corrects_number or 0)
+
+    @property
+    def total_mrial(self) -> int:
+        """With VAT."""
+        return self.net_mrial + self.vat_mrial
+
+
+_INVOICE = """
+SELECT i.id, i.seller_id, i.account_id, a.name AS account_name, i.kind, i.year, i.number, i.subject, i.issued_at,
+       i.period_from, i.period_until, i.seller, i.buyer, i.lines, i.net_mrial, i.vat_permille, i.vat_mrial, i.reason,
+       i.corrects_id, o.year AS corrects_year, o.number AS corrects_number, c.id AS corrected_by
+FROM billing_invoice i JOIN accounts_account a ON a.id = i.account_id
+LEFT JOIN billing_invoice o ON o.id = i.corrects_id LEFT JOIN billing_invoice c ON c.corrects_id = i.id
+"""
+
+
+def account_invoices(account_id: int, *, before: int | None = None, most: int = 26) -> list[Invoice]:
+    """A page of the invoices made out to an account, the newest first, below the id `before`."""
+    found = rows(
+        f"{_INVOICE} WHERE i.account_id = :account_id AND (CAST(:before AS bigint) IS NULL OR i.id < :before)"
+        " ORDER BY i.id DESC LIMIT :most",
+        account_id=account_id,
+        before=before,
+        most=most,
+    )
+    return [_invoice(each) for each in found]
+
+
+def account_invoice(account_id: int, invoice_id: int) -> Invoice:
+    """One of them; raises NotFound, also for somebody else's."""
+    return _one(
+        row(f"{_INVOICE} WHERE i.id = :id AND i.account_id = :account_id", id=invoice_id, account_id=account_id)
+    )
+
+
+def invoices(*, kind: str = "", account_name: str = "", before: int | None = None, most: int = 26) -> list[Invoice]:
+    """A page of everybody's, the newest first, below the id `before`; for the staff."""
+    found = rows(
+        f"""{_INVOICE} WHERE (:kind = '' OR i.kind = :kind)
+            AND (:name = '' OR position(lower(:name) IN lower(a.name)) > 0)
+            AND (CAST(:before AS bigint) IS NULL OR i.id < :before) ORDER BY i.id DESC LIMIT :most""",
+        kind=kind,
+        name=account_name,
+        before=before,
+        most=most,
+    )
+    return [_invoice(each) for each in found]
+
+
+def invoice(invoice_id: int) -> Invoice:
+    """Anybody's, for the staff; raises NotFound."""
+    return _one(row(f"{_INVOICE} WHERE i.id = :id", id=invoice_id))
+
+
+def invoice_of(subject: str) -> int | None:
+    """The id of the invoice for something, None where there is none yet."""
+    found = scalar("SELECT id FROM billing_invoice WHERE subject = :subject", subject=subject)
+    return int(found) if found is not None else None
+
+
+def _one(found: Row[Any] | None) -> Invoice:
+    if found is None:
+        raise NotFound(NO_SUCH_INVOICE)
+    return _invoice(found)
+
+
+def _invoice(found: Row[Any]) -> Invoice:
+    values: dict[str, Any] = dict(found._mapping)
+    lines = tuple(
+        Line(LineKind(line["kind"]), line["number"], line["count"], line["amount_mrial"]) for line in found.lines
+    )
+    return Invoice(**values | {"lines": lines, "seller": _party(found.seller), "buyer": _party(found.buyer)})
+
+
+def _party(kept: Mapping[str, Any]) -> Party:
+    return Party(**{field.name: kept.get(field.name, "") for field in fields(Party)})
+
+
+def party(account_id: int) -> Party:
+    """How an account is called on invoices from now on: its own data, else only its name."""
+    found = row("SELECT * FROM billing_party WHERE account_id = :id ORDER BY id DESC LIMIT 1", id=account_id)
+    return _party(dict(found._mapping)) if found is not None else Party(account(account_id).name)
+
+
+def has_party(account_id: int) -> bool:
+    """Whether an account has given its data."""
+    return bool(scalar("SELECT EXISTS (SELECT FROM billing_party WHERE account_id = :id)", id=account_id))

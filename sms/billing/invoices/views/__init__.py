@@ -1,0 +1,1 @@
+"""Pages of invoices, and the paper they are printed on."""

@@ -1,0 +1,1 @@
+"""What an account used in a month, line by line, and the invoice of it."""
