@@ -27,6 +27,9 @@ from sms.core.web.i18n import _
 ANY = SelectChoice("", N_("All"))
 # The audit is this capability's, the words for what others write into it are the page's.
 AUDITED: dict[str, str] = ACTION_LABELS | {
+    "account.closed": N_("Account closed"),
+    "look.begun": N_("Signed in as this account’s user"),
+    "look.ended": N_("Left this account again"),
     "money.adjusted": N_("Balance adjusted"),
     "money.limit_changed": N_("Credit limit changed"),
     "money.given": N_("Credit given"),

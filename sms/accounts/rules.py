@@ -362,9 +362,6 @@ class Action(StrEnum):
     ACCOUNT_CHANGED = "account.changed"
     ACCOUNT_SUSPENDED = "account.suspended"
     ACCOUNT_RESUMED = "account.resumed"
-    ACCOUNT_CLOSED = "account.closed"
-    LOOK_BEGUN = "look.begun"
-    LOOK_ENDED = "look.ended"
     USER_CREATED = "user.created"
     USER_CHANGED = "user.changed"
     USER_DISABLED = "user.disabled"
@@ -382,9 +379,6 @@ ACTION_LABELS: dict[str, str] = {
     Action.ACCOUNT_CHANGED: N_("Account changed"),
     Action.ACCOUNT_SUSPENDED: N_("Account suspended"),
     Action.ACCOUNT_RESUMED: N_("Account resumed"),
-    Action.ACCOUNT_CLOSED: N_("Account closed"),
-    Action.LOOK_BEGUN: N_("Signed in as this account’s user"),
-    Action.LOOK_ENDED: N_("Left this account again"),
     Action.USER_CREATED: N_("User added"),
     Action.USER_CHANGED: N_("User changed"),
     Action.USER_DISABLED: N_("User deactivated"),

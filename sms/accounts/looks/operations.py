@@ -5,7 +5,7 @@ from dataclasses import replace
 from sms.accounts.looks.rules import LASTS, LONGEST_REASON, Look
 from sms.accounts.operations import record
 from sms.accounts.queries import token_hash, user
-from sms.accounts.rules import Action, By
+from sms.accounts.rules import By
 from sms.accounts.tree.queries import below
 from sms.core.db import execute, scalar
 from sms.core.errors import Refusal
@@ -40,7 +40,7 @@ def begin(*, top_id: int, account_id: int, user_id: int, token: str, reason: str
     )
     execute("UPDATE accounts_session SET look_id = :id WHERE token_hash = :hash", id=look_id, hash=token_hash(token))
     details = {"reason": stated, "may_act": may_act}
-    _note(Action.LOOK_BEGUN, account_id, person.username, details, by)
+    _note("look.begun", account_id, person.username, details, by)
     return int(look_id)
 
 
@@ -54,10 +54,10 @@ def end(*, look: Look, token: str, by: By) -> None:
         at=by.at,
     )
     if ended is not None:
-        _note(Action.LOOK_ENDED, int(ended), "", {}, replace(by, actor_id=look.actor_id))
+        _note("look.ended", int(ended), "", {}, replace(by, actor_id=look.actor_id))
 
 
-def _note(action: Action, account_id: int, subject: str, details: dict[str, object], by: By) -> None:
+def _note(action: str, account_id: int, subject: str, details: dict[str, object], by: By) -> None:
     record(
         actor_id=by.actor_id,
         account_id=account_id,

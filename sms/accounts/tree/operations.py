@@ -77,7 +77,7 @@ def close(*, account_id: int, by_account_id: int | None = None, reason: str, by:
     execute("UPDATE accounts_account SET state = 'closed' WHERE id = :id AND state <> 'closed'", id=account_id)
     execute("DELETE FROM accounts_suspension WHERE account_id = :id", id=account_id)
     execute(_END_SESSIONS, id=account_id)
-    _note(account_id, Action.ACCOUNT_CLOSED, reason, by)
+    _note(account_id, "account.closed", reason, by)
 
 
 def _above(account_id: int, by_account_id: int | None) -> int:
@@ -95,7 +95,7 @@ def _above(account_id: int, by_account_id: int | None) -> int:
     return top_id
 
 
-def _note(account_id: int, action: Action, reason: str, by: By) -> None:
+def _note(account_id: int, action: str, reason: str, by: By) -> None:
     record(
         actor_id=by.actor_id,
         account_id=account_id,

@@ -6,7 +6,8 @@ revision = "0050"
 down_revision = "0040"
 
 # What shuts an account out is its own state or that of anybody above it. It is kept on the account, so that the claim
-# of batches and every sign-in ask one column; triggers keep it, whoever writes the state.
+# of batches and every sign-in ask one column; triggers keep it, whoever writes the state. A backup may bring an account
+# before the one above it: then it is believed.
 TREE = """
 CREATE INDEX ix_accounts_account_parent_id ON accounts_account (parent_id, id);
 CREATE INDEX ix_accounts_account_tree ON accounts_account (path COLLATE "C");
@@ -19,7 +20,7 @@ CREATE FUNCTION accounts_set_open() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(hashtext('accounts_account tree'));
     NEW.is_open := NEW.state = 'active'
-        AND coalesce((SELECT is_open FROM accounts_account WHERE id = NEW.parent_id), true);
+        AND coalesce((SELECT is_open FROM accounts_account WHERE id = NEW.parent_id), NEW.is_open);
     RETURN NEW;
 END $$;
 CREATE TRIGGER set_open BEFORE INSERT ON accounts_account FOR EACH ROW EXECUTE FUNCTION accounts_set_open();

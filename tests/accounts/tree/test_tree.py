@@ -210,3 +210,18 @@ def test_who_opens_an_account_while_its_tree_is_suspended_opens_nothing(tree: Tr
 def _suspend_elsewhere(url: str, account_id: int) -> None:
     with psycopg.connect(url) as other:
         other.execute("UPDATE accounts_account SET state = 'suspended' WHERE id = %s", [account_id])
+
+
+def test_a_backup_may_bring_an_account_before_the_one_above_it(tree: Tree, settings: Settings) -> None:
+    with psycopg.connect(settings.database_url) as owner:
+        owner.execute("ALTER TABLE accounts_account DROP CONSTRAINT accounts_account_parent_id_fkey")
+        owner.execute(
+            "INSERT INTO accounts_account (id, parent_id, path, kind, name, state, is_open, created_at) VALUES"
+            " (902, 901, 'x.901.902.', 'customer', 'Below', 'active', false, now()),"
+            " (901, %s, 'x.901.', 'reseller', 'Shut', 'suspended', false, now()),"
+            " (904, 903, 'x.903.904.', 'customer', 'Fine', 'active', true, now())",
+            [tree.r1],
+        )
+        found = dict(owner.execute("SELECT id, is_open FROM accounts_account WHERE id > 900").fetchall())
+        owner.rollback()
+    assert found == {901: False, 902: False, 904: True}
