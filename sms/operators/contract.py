@@ -34,6 +34,7 @@ class Envelope(NamedTuple):
 
     message_id: int
     recipient: int  # 989121234567
+    body: str = ""  # a text of his own; then all of the submission have one, each of as many parts
 
 
 @dataclass(frozen=True, slots=True)

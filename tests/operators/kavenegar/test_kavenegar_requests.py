@@ -48,6 +48,18 @@ def test_a_submission_carries_our_ids_and_leaves_once() -> None:
     }
 
 
+def test_each_recipient_may_have_a_text_of_his_own_also_when_a_request_is_divided() -> None:
+    envelopes = [each._replace(body=f"برای تو {each.message_id} & +") for each in ENVELOPES[:4]]
+    far_side = Choosy("09120000002")
+    with far_side:
+        choosy(far_side).submit(Submission("30001", "برای تو", is_unicode=True, envelopes=envelopes))
+    told = {}
+    for request in far_side.requests:
+        asked = {name: json.loads(value) for name, value in form_of(request).items()}
+        told |= dict(zip(asked["localmessageids"], asked["message"], strict=True))
+    assert told == {each.message_id: each.body for each in envelopes}
+
+
 class Choosy(FarSide):
     """A Kavenegar to whom some numbers are wrong: then it takes nothing of the whole request."""
 

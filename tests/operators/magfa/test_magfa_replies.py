@@ -229,6 +229,16 @@ def test_the_request_carries_our_ids_and_leaves_once() -> None:
     }
 
 
+def test_each_recipient_may_have_a_text_of_his_own() -> None:
+    envelopes = [each._replace(body=f'تو "{each.message_id}"') for each in ENVELOPES[:2]]
+    with magfa(http(body(rows()[:2]))) as (adapter, far_side):
+        adapter.submit(Submission("30001", "تو", is_unicode=True, envelopes=envelopes))
+    asked = json.loads(far_side.requests[0].partition(b"\r\n\r\n")[2])
+    assert dict(zip(asked["uids"], asked["messages"], strict=True)) == {
+        each.message_id: each.body for each in envelopes
+    }
+
+
 def statuses(answer: object) -> list[Report]:
     with magfa(http(json.dumps(answer).encode())) as (adapter, far_side):
         reports = adapter.statuses(["1", "2"])

@@ -96,6 +96,25 @@ def arrived(line: Line, count: int) -> Arrivals:
     return found
 
 
+@pytest.mark.parametrize("tail", ["", "x" * 300], ids=["one part", "parts"])
+def test_each_recipient_may_have_a_text_of_his_own(tail: str) -> None:
+    envelopes = [Envelope(70_000 + place, FIRST + place, f"for {place:04} {tail}") for place in range(120)]
+    with Smsc() as smsc, running(smsc) as line:
+        line.submit(Submission("1000505", f"for .... {tail}", False, envelopes, reference=7), "ticket")
+        found = settled(line)
+        first = {each.recipient: each.text for each in smsc.received if b"for " in each.text}
+        assert {number: text[text.index(b"for ") :][:8] for number, text in first.items()} == {
+            str(FIRST + place): b"for %04d" % place for place in range(120)
+        }
+        assert len(found.answers) == 120
+
+
+def test_texts_that_differ_in_parts_are_no_submission() -> None:
+    envelopes = [Envelope(1, FIRST, "short"), Envelope(2, FIRST + 1, "long" * 100)]
+    with Smsc() as smsc, running(smsc) as line, pytest.raises(ValueError, match="differ in parts"):
+        line.submit(Submission("1000505", "short", False, envelopes), "ticket")
+
+
 def test_what_is_submitted_arrives_and_is_answered() -> None:
     with Smsc() as smsc, running(smsc) as line:
         line.submit(submission(200), "ticket")

@@ -206,17 +206,20 @@ class Kavenegar:
 
 
 def _send_form(submission: Submission, envelopes: Sequence[Envelope]) -> str:
-    """The request: four JSON arrays as fields of a form; the text is encoded once and repeated."""
+    """The request: four JSON arrays as fields of a form; a text that all get is encoded once and repeated."""
     count = len(envelopes)
-    # A lone half of a surrogate pair has no UTF-8.
-    text = quote_plus(json.dumps(submission.body, ensure_ascii=False), errors="replace")
+    own = [_text_of(envelope.body) for envelope in envelopes if envelope.body]
     columns = {
         "receptor": [f"%220{envelope.recipient % 10**10}%22" for envelope in envelopes],
         "sender": [quote_plus(json.dumps(submission.line_number))] * count,
-        "message": [text] * count,
+        "message": own or [_text_of(submission.body)] * count,
         "localmessageids": [str(envelope.message_id) for envelope in envelopes],
     }
     return "&".join(f"{name}=%5B{'%2C'.join(items)}%5D" for name, items in columns.items())
+
+
+def _text_of(body: str) -> str:
+    return quote_plus(json.dumps(body, ensure_ascii=False), errors="replace")  # half a surrogate pair has no UTF-8
 
 
 def _raise_refusal(reply: HttpReply) -> None:

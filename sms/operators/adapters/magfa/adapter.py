@@ -158,19 +158,24 @@ class Magfa:
 
 
 def _send_body(submission: Submission) -> bytes:
-    """The request; the text is written once and repeated, as Magfa wants one for each recipient."""
+    """The request; a text that all get is written once and repeated, as Magfa wants one for each recipient."""
     envelopes = submission.envelopes
     count = len(envelopes)
     encoding = UCS2_ENCODING if submission.is_unicode else AUTO_ENCODING
     columns = {
         "senders": [json.dumps(submission.line_number)] * count,
         "recipients": [f'"{envelope.recipient}"' for envelope in envelopes],
-        "messages": [json.dumps(submission.body, ensure_ascii=False)] * count,
+        "messages": _texts(submission),
         "encodings": [str(encoding)] * count,
         "uids": [str(envelope.message_id) for envelope in envelopes],
     }
     body = "{" + ",".join(f'"{name}":[{",".join(items)}]' for name, items in columns.items()) + "}"
     return body.encode(errors="replace")  # a lone half of a surrogate pair has no UTF-8
+
+
+def _texts(submission: Submission) -> list[str]:
+    own = [json.dumps(envelope.body, ensure_ascii=False) for envelope in submission.envelopes if envelope.body]
+    return own or [json.dumps(submission.body, ensure_ascii=False)] * len(submission.envelopes)
 
 
 def _raise_refusal(reply: HttpReply) -> None:

@@ -16,7 +16,7 @@ def answers_of(reply: HttpReply, envelopes: Sequence[Envelope]) -> list[Answer]:
     """What `send` said of our recipients: found by our own id, confirmed by their number, never by position."""
     answer = whole_of(reply)
     rows = rows_of(answer, "messages") if answer is not None else torn_rows(reply.body, "messages")
-    asked = dict(envelopes)
+    asked = {envelope.message_id: envelope.recipient for envelope in envelopes}
     ours = [told for row in rows if (told := _told(row, asked)) is not None]
     # Two rows about one recipient, or one reference given to two, cannot both be true: neither is believed.
     times = Counter([told.message_id for told in ours])

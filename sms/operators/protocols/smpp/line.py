@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Event, Thread
 from typing import TypeVar, cast
 
@@ -121,6 +122,7 @@ class SmppLine:
         """Send it as soon as the operator takes it; comes back in `settled`. Returns how much of `window` it takes."""
         try:
             templates = self._templates(submission)
+            own = self._own(submission, len(templates))
         except TooLong:
             self._refused.append(Settled(ticket, _too_long(submission), [], []))
             self._wake.set()
@@ -129,6 +131,7 @@ class SmppLine:
             submission,
             ticket,
             templates=templates,
+            own=own,
             reported=self._reported,
             keep=self._keep,
             tells_reference=self._tells_reference,
@@ -136,6 +139,13 @@ class SmppLine:
         room = parcel.waiting_count
         self._loop.call_soon_threadsafe(self._link.submit, parcel)
         return room
+
+    def _own(self, submission: Submission, parts: int) -> list[Sequence[SubmitTemplate]]:
+        """The templates of each message, where each has a text of its own; none where all have the same."""
+        own = [self._templates(replace(submission, body=each.body)) for each in submission.envelopes if each.body]
+        if any(len(templates) != parts for templates in own):
+            raise ValueError("texts of one submission that differ in parts")
+        return own
 
     def take_back(self) -> None:
         """Settle what waits and was never sent."""

@@ -39,6 +39,7 @@ class Parcel:
         ticket: object,
         *,
         templates: Sequence[SubmitTemplate],
+        own: Sequence[Sequence[SubmitTemplate]] = (),
         reported: Reported,
         keep: Callable[[str], str],
         tells_reference: bool,
@@ -46,6 +47,7 @@ class Parcel:
         self._envelopes = submission.envelopes
         self._ticket = ticket
         self._templates = templates
+        self._own = own  # of each message, where each has a text of its own
         self._parts = len(templates)
         self._reported = reported
         self._keep = keep
@@ -92,10 +94,11 @@ class Parcel:
         """The PDU at a position."""
         if self._parts == 1:
             envelope = self._envelopes[position]
-            template = self._templates[0]
+            template = self._own[position][0] if self._own else self._templates[0]
         else:
             index, part = divmod(position, self._parts)
-            envelope, template = self._envelopes[index], self._templates[part]
+            envelope = self._envelopes[index]
+            template = self._own[index][part] if self._own else self._templates[part]
         return template.fill(envelope.recipient, sequence, envelope.message_id if self._tells_reference else None)
 
     def accepted(self, position: int, ref: str) -> None:
