@@ -56,6 +56,9 @@ from sms.lines.renewals import views as renewals_views
 from sms.lines.shop import views as lines_shop_views
 from sms.lines.stock import admin as lines_stock_admin
 from sms.lines.stock import cli as lines_stock_cli
+from sms.links import admin as links_admin
+from sms.links import cli as links_cli
+from sms.links.views import follow as links_views
 from sms.operators import admin as operators_admin
 from sms.operators import cli as operators_cli
 from sms.operators.push import admin as operators_push
@@ -90,6 +93,7 @@ BLUEPRINTS = (
     credit_views.bp,
     handing_views.bp,
     brand_views.bp,
+    links_views.bp,
     lines_views.bp,
     lines_shop_views.bp,
     line_orders_views.bp,
@@ -119,6 +123,7 @@ BLUEPRINTS = (
     line_orders_admin.bp,
     documents_admin.bp,
     public_admin.bp,
+    links_admin.bp,
     billing_admin.bp,
     taxes_admin.bp,
     tiers_admin.bp,
@@ -140,6 +145,7 @@ COMMANDS = (
     *lines_stock_cli.COMMANDS,
     *line_orders_cli.COMMANDS,
     *public_cli.COMMANDS,
+    *links_cli.COMMANDS,
     *billing_cli.COMMANDS,
     *outbox_cli.COMMANDS,
     *comparison_cli.COMMANDS,

@@ -25,6 +25,7 @@ OPEN = {
     "brand.proof",
     "brand.style",
     "dashboard.health",
+    "links.follow",  # whoever got a text
     "outbox_webhooks.reports",  # its address holds a secret
     "inbox_webhooks.texts",  # the same
     "topups.returned",  # so does this one

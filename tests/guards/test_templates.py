@@ -79,7 +79,7 @@ def test_every_template_compiles(name: str, environment: Environment) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_stands_on_a_base_and_has_a_title(name: str) -> None:
     source = read(name)
-    assert re.match(r"\s*\{% extends \"base(_plain)?\.html\" %\}", source)
+    assert re.match(r"\s*\{% extends \"base(_plain|_bare)?\.html\" %\}", source)
     title = re.search(r"\{% block title %\}(.*?)\{% endblock", source, re.DOTALL)
     assert title
     assert title[1].strip()

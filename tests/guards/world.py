@@ -45,6 +45,8 @@ from sms.lines.stock import operations as stock
 from sms.lines.stock.rules import read_numbers
 from sms.operators.contract import InboundText
 from sms.operators.inbound import operations as inbound
+from sms.links import operations as links
+from sms.links.rules.links import NewLink
 from sms.operators.operations import Actor
 from sms.operators.push import operations as push
 from tests.factories import (
@@ -127,10 +129,12 @@ PERMISSIONS = {
 }
 
 
+_NOBODYS = ("/admin", "/hooks", "/l/", "/payments", "/.well-known")
+
+
 def is_tenants(rule: Rule) -> bool:
     """Whether the route shows something that belongs to one account."""
-    return bool(rule.arguments) and not rule.rule.startswith(("/admin", "/hooks", "/payments"))
-    return bool(rule.arguments) and not rule.rule.startswith(("/admin", "/hooks", "/.well-known"))
+    return bool(rule.arguments) and not rule.rule.startswith(_NOBODYS)
 
 
 def whose(rule: Rule) -> str:
@@ -196,6 +200,8 @@ def make_world(app: Flask) -> World:
                   (SELECT max(id) FROM lines_import WHERE kind = 'numbers') AS list_id,
                   (SELECT max(id) FROM lines_number) AS number_id,
                   (SELECT max(id) FROM lines_needed_document) AS needed_id,
+                  (SELECT max(id) FROM links_domain) AS target_domain_id,
+                  (SELECT max(id) FROM links_agent) AS agent_id,
                   (SELECT max(id) FROM ledger_transfer) AS transfer_id""",
         id=campaign_id,
     )
@@ -203,6 +209,7 @@ def make_world(app: Flask) -> World:
     order_id, document_id = _order(shop)
     secret = _texts(shop, line_id=dedicated)
     billed = _bill(shop)
+    link_id, code = _link(shop)
     ids: dict[str, Any] = {
         "account_id": shop.account_id,
         "user_id": shop.user_id,
@@ -225,6 +232,8 @@ def make_world(app: Flask) -> World:
         **billed,
         "domain_id": domain_id,
         "proof": "proof",
+        "link_id": link_id,
+        "code": code,
         **found._mapping,
     }
     users = {"customer": shop.user_id, "admin": int(admin), **tenants}
@@ -371,6 +380,15 @@ def _order(shop: Shop) -> tuple[int, int]:
             at=clock.now(),
         )
     return order_id, document_id
+
+
+def _link(shop: Shop) -> tuple[int, str]:
+    """A link of the customer, and its code."""
+    by = Actor(id=shop.user_id)
+    with transaction():
+        wanted = NewLink(target="https://example.ir/sale")
+        link_id = links.add_link(account_id=shop.account_id, wanted=wanted, by=by, at=clock.now())
+        return link_id, str(scalar("SELECT code FROM links_link WHERE id = :id", id=link_id))
 
 
 def _park(campaign_id: int) -> int:
