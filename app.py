@@ -47,6 +47,8 @@ from sms.lines.formats import cli as lines_formats_cli
 from sms.lines.formats.admin import files as lines_files_admin
 from sms.lines.formats.admin import formats as lines_formats_admin
 from sms.lines.formats.admin import prices as lines_prices_admin
+from sms.lines.links import admin as line_links_admin
+from sms.lines.links import cli as line_links_cli
 from sms.lines.orders import admin as line_orders_admin
 from sms.lines.orders import cli as line_orders_cli
 from sms.lines.orders import views as line_orders_views
@@ -123,6 +125,7 @@ BLUEPRINTS = (
     line_orders_admin.bp,
     documents_admin.bp,
     public_admin.bp,
+    line_links_admin.bp,
     links_admin.bp,
     billing_admin.bp,
     taxes_admin.bp,
@@ -145,6 +148,7 @@ COMMANDS = (
     *lines_stock_cli.COMMANDS,
     *line_orders_cli.COMMANDS,
     *public_cli.COMMANDS,
+    *line_links_cli.COMMANDS,
     *links_cli.COMMANDS,
     *billing_cli.COMMANDS,
     *outbox_cli.COMMANDS,

@@ -10,6 +10,7 @@ from sms.core import clock
 from sms.core.console import json_option, refusals, tell
 from sms.core.db import transaction
 from sms.lines import operations, queries
+from sms.lines.links.rules import LinkPolicy
 from sms.lines.operations import LineSettings
 from sms.lines.rules import LineKind, ServiceClass
 from sms.operators.operations import PANEL
@@ -25,6 +26,7 @@ from sms.operators.queries import gateway_by_name, operator_by_code
 @click.option("--alias", default="", help="A name for it.")
 @click.option("--service-class", type=click.Choice([str(each) for each in ServiceClass]), default="advertising")
 @click.option("--joined-units", type=int, default=67, show_default=True, help="Persian characters in a joined part.")
+@click.option("--links", type=click.Choice([str(each) for each in LinkPolicy]), default="allowed", show_default=True)
 @json_option
 @with_appcontext
 def line_add(
@@ -39,7 +41,7 @@ def line_add(
 ) -> None:
     """Add a sender number."""
     with refusals(), transaction():
-        settings = LineSettings(**wanted | {"service_class": ServiceClass(wanted["service_class"])})
+        settings = LineSettings(**wanted | _codes(wanted))
         line_id = operations.add_line(
             number=number,
             operator_id=operator_by_code(operator_code).id,
@@ -52,6 +54,10 @@ def line_add(
         )
         digits = queries.line(line_id).number
     tell({"line_id": line_id, "number": digits}, as_json)
+
+
+def _codes(wanted: dict[str, Any]) -> dict[str, Any]:
+    return {"service_class": ServiceClass(wanted["service_class"]), "links": LinkPolicy(wanted["links"])}
 
 
 COMMANDS: tuple[click.Command, ...] = (line_add,)

@@ -9,6 +9,7 @@ from wtforms.fields import SelectChoice
 from sms.core.text import N_
 from sms.core.web.forms import ClockField, Filled, FilterForm, Form, IntField
 from sms.core.web.i18n import language
+from sms.lines.links.rules import POLICY_LABELS, LinkPolicy
 from sms.lines.operations import LineSettings
 from sms.lines.queries import LineFilter
 from sms.lines.rules import CLASS_LABELS, JOINED_UNITS, KIND_LABELS, LineKind, ServiceClass
@@ -60,6 +61,13 @@ class LineForm(Form):
         description=N_("Over all sends of this line together. Empty: as fast as its gateway."),
     )
 
+    links = SelectField(
+        N_("Texts with links"),
+        choices=_choices(POLICY_LABELS),
+        default=str(LinkPolicy.ALLOWED),
+        description=N_("As the operator has it for this line; permissions are granted on a page of their own."),
+    )
+
     @property
     def settings(self) -> LineSettings:
         """What was filled in."""
@@ -71,6 +79,7 @@ class LineForm(Form):
             opens_at=self.opens_at.data,
             closes_at=self.closes_at.data,
             per_second=self.per_second.data,
+            links=LinkPolicy(self.links.data),
         )
 
 

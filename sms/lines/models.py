@@ -26,4 +26,5 @@ class Line(Model):
     opens_at: Mapped[time | None]
     closes_at: Mapped[time | None]
     per_second: Mapped[int | None]
+    links: Mapped[str]
     created_at: Mapped[Moment]

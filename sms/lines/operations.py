@@ -10,6 +10,7 @@ from sms.core.db import execute, row, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
 from sms.lines import queries
+from sms.lines.links.rules import LinkPolicy
 from sms.lines.queries import NO_SUCH_LINE, LineView
 from sms.lines.rules import (
     LineKind,
@@ -37,6 +38,7 @@ class LineSettings:
     opens_at: time | None = None
     closes_at: time | None = None
     per_second: int | None = None
+    links: LinkPolicy = LinkPolicy.ALLOWED
 
 
 def add_line(
@@ -59,9 +61,9 @@ def add_line(
         _check_account(account_id)
     made = scalar(
         """INSERT INTO lines_line (operator_id, gateway_id, number, kind, service_class, account_id, alias, is_active,
-               joined_units, opens_at, closes_at, per_second, created_at)
+               joined_units, opens_at, closes_at, per_second, links, created_at)
            VALUES (:operator_id, :gateway_id, :number, :kind, :service_class, :account_id, :alias, :is_active,
-               :joined_units, :opens_at, :closes_at, :per_second, :at)
+               :joined_units, :opens_at, :closes_at, :per_second, :links, :at)
            ON CONFLICT (number) DO NOTHING RETURNING id""",
         operator_id=operator_id,
         gateway_id=gateway_id,
@@ -78,15 +80,16 @@ def add_line(
 
 
 def change_line(*, line_id: int, settings: LineSettings, by: Actor, at: datetime) -> None:
-    """Change name, class, part length and whether it is on; number, operator, gateway and kind stay. Switched off,
-    what is queued on it waits."""
+    """Change name, class, part length, links and whether it is on; number, operator, gateway and kind stay. Switched
+    off, what is queued on it waits."""
     before = _locked(line_id)
     columns = _columns(settings)
     changes = {name: value for name, value in columns.items() if getattr(before, name) != value}
     if changes:
         execute(
             "UPDATE lines_line SET alias = :alias, service_class = :service_class, joined_units = :joined_units,"
-            " is_active = :is_active, opens_at = :opens_at, closes_at = :closes_at, per_second = :per_second"
+            " is_active = :is_active, opens_at = :opens_at, closes_at = :closes_at, per_second = :per_second,"
+            " links = :links"
             " WHERE id = :id",
             id=line_id,
             **columns,
@@ -148,6 +151,7 @@ def _columns(settings: LineSettings) -> dict[str, object]:
         "opens_at": settings.opens_at,
         "closes_at": settings.closes_at,
         "per_second": check_per_second(settings.per_second),
+        "links": str(settings.links),
     }
 
 

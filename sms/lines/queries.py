@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from sms.core.db import row, rows
 from sms.core.errors import NotFound
 from sms.core.text import N_
+from sms.lines.links.rules import LinkPolicy, LinkRefused, link_refusal
 from sms.lines.public.rules import PublicLineRefused, Standing, paid_refusal
 from sms.lines.rules import LineKind, ServiceClass, Window, check_window
 from sms.operators.queries import batch_size_of
@@ -42,6 +43,8 @@ class UsableLine:
     policy_at: datetime | None = None
     free_messages: int = 0
     used_count: int = 0
+    links: str = LinkPolicy.ALLOWED
+    may_link: bool = False
 
     @property
     def window(self) -> Window | None:
@@ -60,6 +63,10 @@ class UsableLine:
         """Why what is paid for cannot go over it; None when it can."""
         return paid_refusal(self.standing) if self.standing is not None else None
 
+    def link_refusal(self, body: str) -> LinkRefused | None:
+        """Why a text cannot go over it because of an address in it; None when it can."""
+        return link_refusal(body, number=self.number, policy=self.links, is_permitted=self.may_link)
+
     def is_held(self, at: datetime, *, is_single: bool) -> bool:
         """Whether a send would wait at a moment because the line is closed; a single text of a service line never
         does."""
@@ -74,7 +81,11 @@ SELECT l.id, l.number, o.id AS operator_id, o.code AS operator_code, o.name_fa A
        o.name_en AS operator_name_en, l.gateway_id, g.batch_size, g.adapter, l.joined_units, l.kind,
        coalesce(s.alias, l.alias) AS alias, coalesce(nullif(coalesce(s.colour, l.colour), ''), o.colour) AS colour,
        l.service_class, l.opens_at, l.closes_at, l.per_second, coalesce(p.policy, '') AS policy,
-       p.valid_from AS policy_at, coalesce(p.free_messages, 0) AS free_messages, coalesce(t.used_count, 0) AS used_count
+       p.valid_from AS policy_at, coalesce(p.free_messages, 0) AS free_messages,
+       coalesce(t.used_count, 0) AS used_count, l.links, l.links = 'permission' AND EXISTS (
+           SELECT FROM lines_link_permission k
+           WHERE k.account_id = :account_id AND (k.line_id = l.id OR k.line_id IS NULL) AND k.ended_at IS NULL
+             AND (k.expires_at IS NULL OR k.expires_at > coalesce(CAST(:at AS timestamptz), now()))) AS may_link
 FROM lines_line l JOIN operators_operator o ON o.id = l.operator_id JOIN operators_gateway g ON g.id = l.gateway_id
 LEFT JOIN lines_share s ON s.line_id = l.id AND s.account_id = :account_id
 LEFT JOIN lines_public_policies(coalesce(CAST(:at AS timestamptz), now())) p
@@ -125,6 +136,7 @@ class LineView:
     opens_at: time | None
     closes_at: time | None
     per_second: int | None
+    links: str
     created_at: datetime
     account_id: int | None
     account_name: str | None
@@ -144,7 +156,7 @@ class LineView:
 
 _VIEW = """
 SELECT l.id, l.number, l.kind, l.service_class, l.alias, l.is_active, l.joined_units, l.opens_at,
-       l.closes_at, l.per_second, l.created_at, l.account_id,
+       l.closes_at, l.per_second, l.links, l.created_at, l.account_id,
        a.name AS account_name, o.id AS operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa,
        o.name_en AS operator_name_en, o.colour, g.id AS gateway_id, g.name AS gateway_name
 FROM lines_line l JOIN operators_operator o ON o.id = l.operator_id JOIN operators_gateway g ON g.id = l.gateway_id

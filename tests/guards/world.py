@@ -39,6 +39,7 @@ from sms.lines.formats import operations as formats
 from sms.lines.formats.rules.offers import Cell, Format, priced
 from sms.lines.formats.rules.sheet import Known, Read
 from sms.lines.formats.rules.tiers import Audience, Choice, Tier
+from sms.lines.links import operations as line_links
 from sms.lines.orders.operations import placing
 from sms.lines.orders.rules import Wanted
 from sms.lines.stock import operations as stock
@@ -210,6 +211,7 @@ def make_world(app: Flask) -> World:
     secret = _texts(shop, line_id=dedicated)
     billed = _bill(shop)
     link_id, code = _link(shop)
+    permission_id, link_id, code = _link(shop)
     ids: dict[str, Any] = {
         "account_id": shop.account_id,
         "user_id": shop.user_id,
@@ -232,6 +234,7 @@ def make_world(app: Flask) -> World:
         **billed,
         "domain_id": domain_id,
         "proof": "proof",
+        "permission_id": permission_id,
         "link_id": link_id,
         "code": code,
         **found._mapping,
@@ -382,13 +385,16 @@ def _order(shop: Shop) -> tuple[int, int]:
     return order_id, document_id
 
 
-def _link(shop: Shop) -> tuple[int, str]:
-    """A link of the customer, and its code."""
+def _link(shop: Shop) -> tuple[int, int, str]:
+    """A permission of the customer to send links, and a link with its code."""
     by = Actor(id=shop.user_id)
     with transaction():
+        permission_id = line_links.permit(
+            account_id=shop.account_id, line_number="", reason="letter 1", expires_at=None, by=by, at=clock.now()
+        )
         wanted = NewLink(target="https://example.ir/sale")
         link_id = links.add_link(account_id=shop.account_id, wanted=wanted, by=by, at=clock.now())
-        return link_id, str(scalar("SELECT code FROM links_link WHERE id = :id", id=link_id))
+        return permission_id, link_id, str(scalar("SELECT code FROM links_link WHERE id = :id", id=link_id))
 
 
 def _park(campaign_id: int) -> int:
