@@ -25,6 +25,7 @@ class Desk:
         self.credit_mrial = self.character.credit_mrial
         self.inbox: deque[dict[str, object]] = deque()  # texts nobody has fetched
         self.read: deque[dict[str, object]] = deque(maxlen=_KEPT)  # the latest of those that were
+        self.texts: deque[tuple[int, str]] = deque(maxlen=_KEPT)  # the latest that were accepted, by recipient
         self.requests: Counter[str] = Counter()
         self.random = random.Random(f"{self._seed}-{self.character.code}")
 

@@ -148,6 +148,7 @@ def _take(desk: Desk, item: Item, now: float) -> tuple[dict[str, object], bool]:
         return row, False
     desk.credit_mrial -= item.cost_mrial(desk)
     message_id = desk.accept(uid=item.local_id, recipient=item.recipient, parts=item.parts, at=now)
+    desk.texts.append((item.recipient, item.text))
     row = record(
         item, message_id=message_id, status=_QUEUED, text=_TEXTS[_QUEUED], cost_mrial=item.cost_mrial(desk), at=now
     )

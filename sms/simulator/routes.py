@@ -145,6 +145,7 @@ class Simulator:
             "duplicates": self._duplicates,
             "recipients": self._recipients,
             "payments": self._payments,
+            "texts": self._texts,
         }
         return pages[page](query) if page in pages else _answer({"pages": sorted(pages)}, status=404)
 
@@ -170,6 +171,15 @@ class Simulator:
 
     def _payments(self, _query: dict[str, str]) -> Reply:
         return _answer(self.payments.truth())
+
+    def _texts(self, query: dict[str, str]) -> Reply:
+        """The latest texts that were taken, a part of a long one by itself where parts come one by one."""
+        return _answer(
+            {
+                code: [{"recipient": recipient, "text": text} for recipient, text in desk.texts]
+                for code, desk in self._asked(query).items()
+            }
+        )
 
     def _messages(self, query: dict[str, str]) -> Reply:
         narrowed = {name: int(query[name]) for name in ("uid", "recipient") if name in query}

@@ -83,6 +83,7 @@ def _take(desk: Desk, item: _Item, parts: int, alphabet: str, now: float) -> tup
     tariff_mrial = desk.character.tariff_mrial[alphabet]
     desk.credit_mrial -= parts * tariff_mrial
     message_id = desk.accept(uid=item.uid, recipient=number, parts=parts, at=now)
+    desk.texts.append((number, item.text))
     return (
         f'{{"status":0,"id":{message_id},"userId":{item.uid},"parts":{parts},'
         f'"tariff":{tariff_mrial / 1000},"alphabet":"{alphabet}","recipient":"{number}"}}'

@@ -16,6 +16,7 @@ from sms.simulator.smpp.joining import Joining
 from sms.simulator.smpp.pdu import Submit
 from sms.simulator.smpp.receipts import Manner, Receipt
 
+_UCS2 = 8  # the data coding; in any other, letters and digits stand where Latin-1 has them
 _TICKS = 50  # a second
 _TICK_SECONDS = 1 / _TICKS
 _HOUSEKEEPING_SECONDS = 0.5
@@ -126,6 +127,8 @@ class Exchange:
     def accept(self, submit: Submit, number: int, parts: int, now: float) -> tuple[int, float]:
         """Take a submit into the truth; its id, and the moment of its report."""
         truth, part = self.desk.truth, submit.part
+        alphabet = "utf-16-be" if submit.coding == _UCS2 else "latin-1"
+        self.desk.texts.append((number, submit.text.decode(alphabet, "replace")))
         ready_at = now + self.desk.delay(number)
         first_id = part and self.joining.message_of(submit.line, number, part, now)
         if first_id:
