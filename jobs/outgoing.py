@@ -15,7 +15,6 @@ from sms.operators.contract import (
     UNKNOWN_FATE,
     AnswerKind,
     BadCredentials,
-    Envelope,
     Line,
     OutOfCredit,
     Refused,
@@ -252,7 +251,7 @@ def _submission(batch: Claimed, most: int | None) -> Submission:
         line_number=batch.line_number,
         body=batch.body,
         is_unicode=batch.is_unicode,
-        envelopes=[Envelope(recipient.message_id, recipient.number) for recipient in batch.recipients[:most]],
+        envelopes=batch.envelopes(most),
         joined_units=batch.joined_units,
         reference=batch.id,
     )

@@ -20,7 +20,6 @@ from sms.operators.contract import (
     Answer,
     AnswerKind,
     BadCredentials,
-    Envelope,
     Operator,
     OutOfCredit,
     Refused,
@@ -236,7 +235,7 @@ def _hand_over(adapter: Operator, batch: Claimed) -> Result:
         line_number=batch.line_number,
         body=batch.body,
         is_unicode=batch.is_unicode,
-        envelopes=[Envelope(recipient.message_id, recipient.number) for recipient in batch.recipients],
+        envelopes=batch.envelopes(),
     )
     try:
         return Result(batch, answers=_by_id(adapter.submit(submission)))

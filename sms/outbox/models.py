@@ -20,6 +20,7 @@ class Draft(Model):
     line_id: Mapped[int | None] = mapped_column(ForeignKey("lines_line.id"))
     title: Mapped[str]
     body: Mapped[str]
+    link_id: Mapped[int | None] = mapped_column(BigInteger)
     source: Mapped[str]
     file_name: Mapped[str]
     stored_name: Mapped[str]
@@ -77,3 +78,4 @@ class Campaign(Model):
     paused_at: Mapped[Moment | None]
     out_of_hours: Mapped[str]
     moved_count: Mapped[int]
+    link_use_id: Mapped[int | None] = mapped_column(BigInteger)

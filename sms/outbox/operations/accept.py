@@ -30,7 +30,9 @@ from sms.outbox.intake.rules.packing import DUPLICATE, INVALID, VALID, unpack
 from sms.outbox.intake.rules.pricing import language_of, losses_mrial, measured, sendable
 from sms.outbox.models import Draft
 from sms.outbox.operations.holding import fund, hold, refuse_when_short
+from sms.outbox.operations.linking import give_link
 from sms.outbox.operations.turns import first_turn
+from sms.outbox.queries.linked import check_link, worded
 from sms.outbox.queries.trials import judge
 from sms.outbox.rules import (
     AT_ONCE,
@@ -151,6 +153,7 @@ def accept_draft(
         code=f"campaign:{loading.campaign_id}", kind=WalletKind.ESCROW, account_id=account_id, at=at
     )
     _insert_campaign(loading, draft=draft, key=key, user_id=user_id, wallet_id=wallet_id, at=at)
+    give_link(draft, campaign_id=loading.campaign_id, begins_at=terms.scheduled_at or at, at=at)
     _insert_batches(loading)
     _insert_plan(loading)
     _hold(loading, wallet_id=wallet_id, user_id=user_id, at=at)
@@ -175,7 +178,8 @@ def _prepared(draft: Draft, terms: Terms, at: datetime) -> _Loading:
     line = usable_line(draft.account_id, draft.line_id, at=begins_at) if draft.line_id else None
     if line is None:
         raise Refusal(N_("Choose a line that you may send from."))
-    text = measured(draft.body, joined_units=line.joined_units)
+    check_link(draft, line, begins_at=begins_at)
+    text = measured(worded(draft), joined_units=line.joined_units)
     opted_out = suppression(draft.account_id)
     return _Loading(
         campaign_id=int(scalar("SELECT nextval(pg_get_serial_sequence('outbox_campaign', 'id'))")),

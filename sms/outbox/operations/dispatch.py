@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 from sms.core.crash import crash_point
 from sms.core.db import array, bulk, copy_in, copy_text, execute, rows
 from sms.core.errors import SmsError
-from sms.operators.contract import Answer, AnswerKind, PartRef
+from sms.links.queries import use as link_use
+from sms.links.rules.codes import Use
+from sms.operators.contract import Answer, AnswerKind, Envelope, PartRef
 from sms.operators.rules import Outcome
 from sms.outbox.operations.batches import move_to_new_batch
 from sms.outbox.operations.charging import Charge, charge, shares_of
@@ -30,8 +32,8 @@ WHERE id BETWEEN :low AND :high AND batch_id = ANY(CAST(:batch_ids AS bigint[]))
 """
 
 _TEXTS = """
-SELECT b.id, c.body, c.is_unicode, c.escrow_wallet_id, c.payee_wallet_ids, l.number AS line_number, l.joined_units,
-       o.code AS operator_code
+SELECT b.id, c.body, c.is_unicode, c.escrow_wallet_id, c.payee_wallet_ids, c.link_use_id, l.number AS line_number,
+       l.joined_units, o.code AS operator_code
 FROM outbox_batch b JOIN outbox_campaign c ON c.id = b.campaign_id JOIN lines_line l ON l.id = b.line_id
 JOIN operators_operator o ON o.id = l.operator_id WHERE b.id = ANY(:ids)
 """
@@ -78,6 +80,14 @@ class Claimed:
     epoch: int = 0
     joined_units: int = 67
     payee_wallet_ids: Sequence[int] = ()
+    use: Use | None = None  # of a link: then each recipient's text has an address of its own
+
+    def envelopes(self, most: int | None = None) -> list[Envelope]:
+        """Its recipients, or the first `most` of them, as they are handed over."""
+        some, use, body = self.recipients[:most], self.use, self.body
+        if use is None:
+            return [Envelope(each.message_id, each.number) for each in some]
+        return [Envelope(each.message_id, each.number, use.text(body, each.message_id)) for each in some]
 
 
 @dataclass(slots=True)
@@ -111,7 +121,8 @@ def claim(
     )
     texts = {text.id: text for text in rows(_TEXTS, ids=[batch.id for batch in picked])}
     recipients = _recipients(picked)
-    return [_claimed(batch, texts[batch.id], recipients[batch.id]) for batch in picked]
+    uses = {use_id: link_use(use_id) for use_id in {text.link_use_id for text in texts.values()} - {None}}
+    return [_claimed(batch, texts[batch.id], recipients[batch.id], uses) for batch in picked]
 
 
 def _recipients(picked: Sequence[Any]) -> dict[int, list[Recipient]]:
@@ -123,7 +134,7 @@ def _recipients(picked: Sequence[Any]) -> dict[int, list[Recipient]]:
     return found
 
 
-def _claimed(batch: Any, text: Any, recipients: Sequence[Recipient]) -> Claimed:
+def _claimed(batch: Any, text: Any, recipients: Sequence[Recipient], uses: Mapping[int, Use]) -> Claimed:
     return Claimed(
         id=batch.id,
         attempt=batch.attempt,
@@ -137,6 +148,7 @@ def _claimed(batch: Any, text: Any, recipients: Sequence[Recipient]) -> Claimed:
         epoch=batch.epoch,
         joined_units=text.joined_units,
         payee_wallet_ids=text.payee_wallet_ids or (),
+        use=uses.get(text.link_use_id),
     )
 
 
