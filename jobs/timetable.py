@@ -16,6 +16,7 @@ TIMETABLE: tuple[tuple[Job, int], ...] = (
     (Job.COUNT_HOURS, 15),
     (Job.WATCH, 300),
     (Job.LOOK_UP_TOPUPS, 15),
+    (Job.COUNT_CLICKS, 10),
 )
 
 # A slot is claimed in the database: two timetables side by side ring once.

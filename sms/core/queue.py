@@ -45,6 +45,7 @@ class Job(StrEnum):
     COMPARE_STATEMENT = "jobs.watching.compare_statement"
     WATCH = "jobs.watching.watch"
     LOOK_UP_TOPUPS = "jobs.payments.look_up_topups"
+    COUNT_CLICKS = "jobs.links.count_clicks"
 
 
 GENERAL_QUEUE = "general"

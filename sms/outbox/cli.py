@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import click
 from flask.cli import with_appcontext
@@ -18,6 +18,7 @@ from sms.core.errors import NotFound, Refusal
 from sms.core.money import parse_rial
 from sms.core.text import N_
 from sms.lines.queries import UsableLine, usable_line_by_number
+from sms.links.queries import link_by_code
 from sms.outbox.intake import operations as intake
 from sms.outbox.intake import queries as drafts
 from sms.outbox.models import Campaign
@@ -54,6 +55,7 @@ def _time_to_come(_context: click.Context, _option: click.Parameter, value: str 
 @click.option("--text-file", type=click.File("r", encoding="utf-8"), required=True, help="The text, in UTF-8.")
 @click.option("--recipients-file", type=click.File("rb"), required=True, help="CSV, TXT or XLSX.")
 @click.option("--title", default="", help="A title for the customer's own lists.")
+@click.option("--link", "link_code", default="", help="Code of the link that stands at {link} in the text.")
 @click.option(
     "--schedule-at",
     "scheduled_at",
@@ -83,6 +85,7 @@ def send(
     text_file: Any,
     recipients_file: BinaryIO,
     title: str,
+    link_code: str,
     scheduled_at: datetime | None,
     plan: tuple[str, ...],
     out_of_hours: str,
@@ -93,7 +96,9 @@ def send(
     with refusals():
         user = user_by_name(username)
         terms = Terms(scheduled_at, OutOfHours(out_of_hours), [_planned(user.account_id, words) for words in plan])
-        campaign_id = _send(user, number, text=text_file.read(), list_file=recipients_file, title=title, terms=terms)
+        link_id = link_by_code(user.account_id, link_code, at=clock.now()).id if link_code else None
+        words = _Words(text_file.read().removesuffix("\n"), title, link_id)
+        campaign_id = _send(user, number, words=words, list_file=recipients_file, terms=terms)
         if is_waiting:
             _wait(user.account_id, campaign_id)
         tell(_totals(_found(campaign_id)), as_json)
@@ -114,15 +119,24 @@ def _planned(account_id: int, words: str) -> PlanLine:
     return PlanLine(_line(account_id, number).id, parse_rial(cap))
 
 
-def _send(user: Any, number: str, *, text: str, list_file: BinaryIO, title: str, terms: Terms) -> int:
+class _Words(NamedTuple):
+    """What a send says."""
+
+    body: str
+    title: str
+    link_id: int | None
+
+
+def _send(user: Any, number: str, *, words: _Words, list_file: BinaryIO, terms: Terms) -> int:
     line = _line(user.account_id, number)
     with transaction():
         draft_id = intake.draft_from_file(
             account_id=user.account_id,
             user_id=user.id,
             line_id=line.id,
-            title=title,
-            body=text.removesuffix("\n"),
+            title=words.title,
+            body=words.body,
+            link_id=words.link_id,
             file_name=Path(list_file.name).name,
             stream=list_file,
             at=clock.now(),

@@ -17,6 +17,8 @@ from sms.core.web.forms import ClockField, DayField, Filled, FilterForm, Form, M
 from sms.core.web.i18n import _, language, say
 from sms.lines.own.rules import PlanStep, cap_mrial
 from sms.lines.queries import UsableLine
+from sms.links.queries import LinkView
+from sms.links.rules.codes import OWN_LENGTH, PATH, PLACE, with_address
 from sms.operators.rules import OUTCOME_LABELS
 from sms.outbox.queries.campaigns import CampaignFilter
 from sms.outbox.queries.messages import MessageFilter
@@ -53,9 +55,28 @@ class DraftForm(Form):
     )
     body = TextAreaField(N_("Text"), [Filled()], filters=[_normal], render_kw={"rows": 5, "data-count-parts": ""})
 
+    link_id = SelectField(N_("Link"), validate_choice=False, default="")
+    base = ""  # where short addresses begin
+
+    def offer_links(self, links: Sequence[LinkView], *, base: str) -> None:
+        """Fill in the links to choose from; the counter beside the text counts an address at its place."""
+        self.base = base
+        self.link_id.choices = [
+            SelectChoice("", N_("No link")),
+            *(SelectChoice(str(each.id), each.name) for each in links),
+        ]
+        self.link_id.description = _("Write %(place)s in the text where it should stand.", place=PLACE)
+        length = len(f"{base}{PATH}") + OWN_LENGTH
+        self.body.render_kw = {**self.body.render_kw, "data-place": PLACE, "data-place-length": str(length)}
+
+    @property
+    def link(self) -> int | None:
+        """The link that was chosen."""
+        return int(self.link_id.data) if (self.link_id.data or "").isdecimal() else None
+
     def validate_body(self, field: TextAreaField) -> None:
         """No longer than the strictest operator takes."""
-        parts = measure(field.data).parts
+        parts = measure(with_address(field.data, self.base)).parts
         if parts > MAX_PARTS:
             raise ValidationError(
                 _(
@@ -75,6 +96,12 @@ class ComposeForm(DraftForm):
         render_kw={"rows": 6, "inputmode": "tel", "spellcheck": "false"},
         description=N_("One number a line, or parted by commas or spaces; any usual way of writing them."),
     )
+    target = StringField(
+        N_("or a new address"),
+        [Optional()],
+        description=N_("A long address; it becomes a short link of its own for each recipient."),
+        render_kw={"inputmode": "url"},
+    )
     file = FileField(
         N_("or a file"),
         render_kw={"data-dropzone": "", "accept": ".csv,.txt,.xlsx"},
@@ -85,6 +112,11 @@ class ComposeForm(DraftForm):
     def has_file(self) -> bool:
         """Whether a file came with it."""
         return bool(self.file.data and self.file.data.filename)
+
+    def validate_target(self, field: StringField) -> None:
+        """Chosen or new: the one or the other."""
+        if (field.data or "").strip() and self.link_id.data:
+            raise ValidationError(_("Choose a link or write a new address, not both."))
 
     def validate_recipients(self, field: TextAreaField) -> None:
         """Typed or a file: the one or the other."""

@@ -150,7 +150,9 @@
     const shown = document.querySelector(`[data-count-of="${CSS.escape(field.id)}"]`);
     if (!shown) return;
     const line = field.form?.querySelector("option[data-joined]:checked, input[data-joined]:checked");
-    const measured = measure(field.value, Number((line ?? field).dataset.joined ?? 67));
+    const { place, placeLength } = field.dataset; // where an address of a fixed length will stand
+    const text = place ? field.value.replaceAll(place, "x".repeat(Number(placeLength))) : field.value;
+    const measured = measure(text, Number((line ?? field).dataset.joined ?? 67));
     for (const place of shown.querySelectorAll("[data-count]"))
       place.textContent = number.format(measured[place.dataset.count]);
     for (const place of shown.querySelectorAll("[data-count-encoding]"))

@@ -24,6 +24,8 @@ from sms.core.text import N_
 from sms.core.uploads import folder as upload_folder
 from sms.lines.documents.queries import kept
 from sms.lines.queries import usable_line
+from sms.links.queries import refusal_of as link_refusal
+from sms.links.rules.codes import check_place
 from sms.operators.queries import network_guess
 from sms.outbox.intake.queries import NO_SUCH_DRAFT
 from sms.outbox.intake.rules.pricing import EVERY_LINE
@@ -40,9 +42,9 @@ _USED_DAYS = 30  # a used draft leads to its campaign, for whoever comes back to
 _FILE_SECONDS = 3600.0
 
 _INSERT = """
-INSERT INTO outbox_draft (account_id, user_id, line_id, title, body, source, file_name, stored_name, state, problem,
-    problem_params, created_at)
-VALUES (:account_id, :user_id, :line_id, :title, :body, :source, :file_name, :stored_name, :state, :problem,
+INSERT INTO outbox_draft (account_id, user_id, line_id, link_id, title, body, source, file_name, stored_name, state,
+    problem, problem_params, created_at)
+VALUES (:account_id, :user_id, :line_id, :link_id, :title, :body, :source, :file_name, :stored_name, :state, :problem,
     CAST(:problem_params AS jsonb), :at)
 RETURNING id
 """
@@ -56,16 +58,26 @@ WHERE id = :id AND state = 'reading' RETURNING id
 
 
 def draft_from_text(
-    *, account_id: int, user_id: int, line_id: int | None, title: str, body: str, recipients: str, at: datetime
+    *,
+    account_id: int,
+    user_id: int,
+    line_id: int | None,
+    title: str,
+    body: str,
+    recipients: str,
+    at: datetime,
+    link_id: int | None = None,
 ) -> int:
     """A draft of recipients that were typed or pasted; a short list is read at once, a long one by the intake worker.
 
-    Raises Refusal when the line is not the account's to use, UnreadableList when a short list cannot be read.
+    Raises Refusal when the line or the link is not the account's to use, or the link has no place in the text,
+    UnreadableList when a short list cannot be read.
     """
     if not recipients.strip():
         raise limits.empty()
     listed = recipients.encode("utf-8", "replace")
     _refuse_foreign_line(account_id, line_id)
+    _refuse_link(account_id, link_id, body, at=at)
     is_short = len(recipients) <= READ_AT_ONCE
     read = _read(BytesIO(listed), suppression(account_id), is_typed=True) if is_short else None
     stored = _Stored() if is_short else _store(BytesIO(listed))
@@ -74,6 +86,7 @@ def draft_from_text(
         account_id=account_id,
         user_id=user_id,
         line_id=line_id,
+        link_id=link_id,
         title=_line_of_text(title)[:_TITLE],
         body=text_of(body),
         source="typed",
@@ -95,17 +108,20 @@ def draft_from_file(
     file_name: str,
     stream: BinaryIO,
     at: datetime,
+    link_id: int | None = None,
 ) -> int:
     """A draft of an uploaded file, which the intake worker reads; an empty or too large file makes a failed draft.
 
-    Raises Refusal when the line is not the account's to use.
+    Raises Refusal when the line or the link is not the account's to use, or the link has no place in the text.
     """
     _refuse_foreign_line(account_id, line_id)
+    _refuse_link(account_id, link_id, body, at=at)
     return _insert(
         _store(stream),
         account_id=account_id,
         user_id=user_id,
         line_id=line_id,
+        link_id=link_id,
         title=_line_of_text(title)[:_TITLE],
         body=text_of(body),
         source="file",
@@ -126,6 +142,14 @@ def _line_of_text(text: str) -> str:
 def _refuse_foreign_line(account_id: int, line_id: int | None) -> None:
     if line_id is not None and usable_line(account_id=account_id, line_id=line_id) is None:
         raise Refusal(N_("Choose a line that you may send from."))
+
+
+def _refuse_link(account_id: int, link_id: int | None, body: str, *, at: datetime) -> None:
+    """A link is the account's own, leads somewhere, and has its place in the text."""
+    check_place(body, has_link=link_id is not None)
+    refusal = link_refusal(account_id, link_id, at=at) if link_id is not None else None
+    if refusal is not None:
+        raise refusal
 
 
 # Uploads
@@ -312,9 +336,20 @@ def _fail(draft_id: int, problem: UnreadableList) -> None:
 # Changing and throwing away
 
 
-def change_draft(*, draft_id: int, account_id: int, line_id: int | None, title: str, body: str) -> None:
-    """Give a draft other words or another line; raises NotFound, or Refusal for a foreign line or a used draft."""
+def change_draft(
+    *,
+    draft_id: int,
+    account_id: int,
+    line_id: int | None,
+    title: str,
+    body: str,
+    at: datetime,
+    link_id: int | None = None,
+) -> None:
+    """Give a draft other words, another line or another link; raises NotFound, or Refusal for a foreign line, a link
+    that cannot be sent, or a used draft."""
     _refuse_foreign_line(account_id, line_id)
+    _refuse_link(account_id, link_id, body, at=at)
     state = scalar(
         "SELECT state FROM outbox_draft WHERE id = :id AND account_id = :account_id FOR UPDATE",
         id=draft_id,
@@ -325,8 +360,9 @@ def change_draft(*, draft_id: int, account_id: int, line_id: int | None, title: 
     if state == "used":
         raise Refusal(N_("This draft has been sent already."))
     execute(
-        "UPDATE outbox_draft SET line_id = :line_id, title = :title, body = :body WHERE id = :id",
+        "UPDATE outbox_draft SET line_id = :line_id, link_id = :link_id, title = :title, body = :body WHERE id = :id",
         id=draft_id,
+        link_id=link_id,
         line_id=line_id,
         title=_line_of_text(title)[:_TITLE],
         body=text_of(body),

@@ -22,12 +22,19 @@ from sms.core.web.htmx import STOP_POLLING, is_htmx, redirect_to, render_page
 from sms.core.web.i18n import _, localised, say
 from sms.lines.own.queries import default_plan
 from sms.lines.queries import UsableLine, usable_lines
+from sms.links.operations import add_link
+from sms.links.queries import link_settings
+from sms.links.queries import links as account_links
+from sms.links.rules.links import NewLink, Standing
+from sms.links.rules.targets import UnusableTarget
+from sms.operators.operations import Actor
 from sms.operators.rules import OUTCOME_LABELS
 from sms.outbox.forms import ComposeForm, DraftForm, TermsForm, line_name
 from sms.outbox.intake import operations, queries
 from sms.outbox.models import Draft
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries import campaigns, exports
+from sms.outbox.queries.linked import worded
 from sms.outbox.queries.preview import preview
 from sms.outbox.rules import OutOfHours, Terms
 
@@ -37,6 +44,7 @@ bp = Blueprint("outbox", __name__)
 _COMPOSE_MOST_BYTES = 2 * limits.MAX_FILE_BYTES
 _SKIPPED_PAGE = 100
 _LARGEST = 2**63 - 1
+_LINKS = 100  # the newest, to choose from
 
 nav.add(
     N_("New send"),
@@ -81,6 +89,8 @@ def compose() -> ResponseReturnValue:
         try:
             with transaction():
                 draft_id = _make_draft(form)
+        except UnusableTarget as error:
+            refuse(form, error, form.target)
         except SmsError as error:
             refuse(form, error)
         else:
@@ -93,11 +103,28 @@ def compose() -> ResponseReturnValue:
 def _offer(form: ComposeForm) -> list[UsableLine]:
     """Fill in the lines to choose from; a line says how long its parts are, for the counter beside the text."""
     found = usable_lines(visitor().account_id, at=clock.now())
+    _offer_links(form)
     lines = [line for line in found if line.standing is None or not line.standing.is_forbidden]
     form.line_id.choices = [
         SelectChoice(line.id, line_name(line), render_kw={"data-joined": str(line.joined_units)}) for line in lines
     ]
     return lines
+
+
+def _offer_links(form: DraftForm) -> None:
+    """Fill in the links that lead somewhere, and the one that is chosen already."""
+    found = account_links(visitor().account_id, at=clock.now(), most=_LINKS)
+    links = [link for link in found if link.standing is Standing.ACTIVE or str(link.id) == str(form.link_id.data)]
+    form.offer_links(links, base=link_settings().base)
+
+
+def _link_of(form: ComposeForm) -> int | None:
+    """The link of a new send: the one that was chosen, or the new one."""
+    target = (form.target.data or "").strip()
+    if not target:
+        return form.link
+    by = Actor(id=visitor().id, address=request.remote_addr or "")
+    return add_link(account_id=visitor().account_id, wanted=NewLink(target=target), by=by, at=clock.now())
 
 
 def _make_draft(form: ComposeForm) -> int:
@@ -107,6 +134,7 @@ def _make_draft(form: ComposeForm) -> int:
         "line_id": form.line_id.data,
         "title": (form.title.data or "").strip(),
         "body": form.body.data,
+        "link_id": _link_of(form),
         "at": clock.now(),
     }
     if form.has_file:
@@ -147,7 +175,7 @@ def _draft_page(
         form=form or _form_of(found),
         terms=terms,
         preview=seen,
-        parts=split(found.body, profile_of(seen.line.joined_units)) if seen and seen.line else [],
+        parts=split(worded(found), profile_of(seen.line.joined_units)) if seen and seen.line else [],
         refusal=refusal,
         problem_of=say,
         problem=_(found.problem, **localised(found.problem_params)) if found.problem else "",
@@ -157,7 +185,9 @@ def _draft_page(
 def _form_of(found: Draft) -> DraftForm:
     """The words to change; of a list that could not be read, the whole form again with all that was typed."""
     if found.state != "failed":
-        return DraftForm(formdata=None, obj=found)
+        form = DraftForm(formdata=None, obj=found)
+        _offer_links(form)
+        return form
     form = ComposeForm(formdata=None, obj=found)
     _offer(form)
     return form
@@ -174,18 +204,25 @@ def _look_again() -> Response:
 def change_draft(draft_id: int) -> ResponseReturnValue:
     """Other words or another line; the recipients stay as they were read."""
     found = queries.draft(visitor().account_id, draft_id)
-    title, body, line_id = found.title, found.body, found.line_id
+    title, body, line_id, link_id = found.title, found.body, found.line_id, found.link_id
     if "line_id" in request.form:
         line_id = request.form.get("line_id", type=int)
     else:
         form = DraftForm()
+        _offer_links(form)
         if not form.validate_on_submit():
             return _draft_page(draft_id, form=form)
-        title, body = (form.title.data or "").strip(), form.body.data
+        title, body, link_id = (form.title.data or "").strip(), form.body.data, form.link
     try:
         with transaction():
             operations.change_draft(
-                draft_id=draft_id, account_id=visitor().account_id, line_id=line_id, title=title, body=body
+                draft_id=draft_id,
+                account_id=visitor().account_id,
+                line_id=line_id,
+                link_id=link_id,
+                title=title,
+                body=body,
+                at=clock.now(),
             )
     except NotFound:
         raise

@@ -314,6 +314,9 @@ def prices_over(line: UsableLine, body: str, *, account_id: int, at: datetime) -
     """What a message costs an account over a line now; raises Refusal when it cannot be sent there, or has no price."""
     if line.paid_refusal is not None:
         raise line.paid_refusal
+    refusal = line.link_refusal(body)
+    if refusal is not None:
+        raise refusal
     text = measured(body, joined_units=line.joined_units)
     language = language_of(text.encoding)
     listed = price_list(account_id=account_id, line_id=line.id, operator_id=line.operator_id, at=at)

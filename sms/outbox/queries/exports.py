@@ -15,6 +15,7 @@ from sms.core.db import release, row, rows
 from sms.core.money import MRIAL_PER_RIAL
 from sms.core.sheets.delimited import BOM, cell
 from sms.core.text import N_
+from sms.links.queries import first_clicks
 from sms.outbox.intake.queries import SkippedRow
 from sms.outbox.queries.messages import MessageFilter, message_ids, progress_of
 from sms.outbox.rules import Progress
@@ -37,6 +38,8 @@ HEADER: tuple[str, ...] = (
     N_("Refund state"),
     N_("Send"),
     N_("Message"),
+    N_("Link followed at"),
+    N_("Clicks"),
 )
 SKIPPED_HEADER: tuple[str, ...] = (N_("Row"), N_("As given"), N_("Why it is skipped"))
 REFUND_DUE, REFUNDED = N_("Due"), N_("Refunded")
@@ -144,25 +147,28 @@ def _lines(found: Sequence[Any], words: Words) -> str:
             f"{number},{'' if recipient is None else _local(recipient)},{'' if given is None else cell(given)},"
             f'{networks.get(network_id, "") if parts else ""},"{shared.numbers[line_id]}",{parts},{_rial(price)},'
             f"{labels[outcome]},{'' if code is None else _code(code)},{sent_at},"
-            f"{'' if final_at is None else _moment(final_at, language)},{given_back},{campaign_id},{message_id}\r\n"
+            f"{'' if final_at is None else _moment(final_at, language)},{given_back},{campaign_id},{message_id},"
+            f"{shared.clicks.get(message_id, ',')}\r\n"
         )
     return "".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What the messages of a slice have in common: their batches (when sent, where they stand), their lines, and
-    which of them are of unknown fate."""
+    """What the messages of a slice have in common: their batches (when sent, where they stand), their lines, which of
+    them are of unknown fate, and whose links were followed."""
 
     batches: Mapping[int, tuple[str, str]]
     numbers: Mapping[int, str]
     unknown: frozenset[int]
+    clicks: Mapping[int, str]
 
 
 _NO_BATCH = ("", str(Progress.QUEUED))
 
 
 def _shared(found: Sequence[Any], language: str) -> _Shared:
+    ids = [message.id for message in found] or [0]
     batches = rows(
         "SELECT id, state AS batch_state, submitted_at, NULL AS outcome, false AS is_unknown FROM outbox_batch"
         " WHERE id = ANY(:ids)",
@@ -183,6 +189,10 @@ def _shared(found: Sequence[Any], language: str) -> _Shared:
         },
         numbers={line.id: line.number for line in numbers},
         unknown=frozenset(message.message_id for message in unknown),
+        clicks={
+            message_id: f"{_moment(first_at, language)},{count}"
+            for message_id, (first_at, count) in first_clicks(low=min(ids), high=max(ids)).items()
+        },
     )
 
 

@@ -19,6 +19,7 @@ from sms.operators.queries import networks
 from sms.outbox.intake.queries import draft as draft_of
 from sms.outbox.intake.rules.pricing import language_of, measured, sendable, total_mrial
 from sms.outbox.models import Draft
+from sms.outbox.queries.linked import link_refusal, worded
 from sms.outbox.queries.trials import judge
 
 _STANDARD_UNITS = 67
@@ -92,7 +93,7 @@ def preview(*, account_id: int, draft_id: int, at: datetime) -> Preview:
         for line in usable_lines(account_id, at=at)
     )
     chosen = next((found for found in lines if found.is_chosen), None)
-    text = measure(draft.body, profile_of(chosen.line.joined_units if chosen else _STANDARD_UNITS))
+    text = measure(worded(draft), profile_of(chosen.line.joined_units if chosen else _STANDARD_UNITS))
     counts = sendable(draft.networks, draft.suppressed, line_id=draft.line_id)
     return Preview(
         encoding=text.encoding,
@@ -123,13 +124,13 @@ def _over(
     prices: dict[int, int] = {}
     parts, total, problem, is_free = 0, None, None, False
     try:
-        text = measured(draft.body, joined_units=line.joined_units)
+        text = measured(worded(draft), joined_units=line.joined_units)
         parts = text.parts
         language = language_of(text.encoding)
         listed = price_list(account_id=draft.account_id, line_id=line.id, operator_id=line.operator_id, at=at)
         prices = {network: price.price_mrial for (network, spoken), price in listed.items() if spoken == language}
         verdict = judge(line, account_id=draft.account_id, draft_id=draft.id, count=count, payment=Payment.TARIFF)
-        problem, is_free = verdict.refusal, verdict.is_free
+        problem, is_free = verdict.refusal or link_refusal(draft, line, begins_at=at), verdict.is_free
         total = 0 if is_free else total_mrial(counts, prices, parts=parts)
         if not count:
             problem = Refusal(N_("Nobody is left to send to: every recipient is invalid, repeated or opted out."))

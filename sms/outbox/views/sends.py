@@ -23,6 +23,7 @@ from sms.outbox.forms import CampaignFilterForm, MessageFilterForm, NewTimeForm,
 from sms.outbox.intake.views import bp
 from sms.outbox.models import Campaign
 from sms.outbox.queries import campaigns, control, exports, messages
+from sms.outbox.queries.linked import followed, own_link
 from sms.outbox.queries.messages import MessageFilter, progress_of
 from sms.outbox.queries.trials import waits_for
 from sms.outbox.queries.waiting import Waiting, why_waiting
@@ -155,6 +156,7 @@ def campaign_page(found: Campaign, *, schedule: NewTimeForm | None = None, refus
         older=listed[_PAGE - 1].id if len(listed) > _PAGE else None,
         before=_before(),
         progress_of=progress_of,
+        followed=followed(found),
         **_progress(found),
     )
 
@@ -300,9 +302,11 @@ def message(message_id: int) -> ResponseReturnValue:
     if found is None:
         raise NotFound(N_("There is no such message."))
     taken = messages.submissions(message_id=message_id)
+    sent = min((each.submitted_at for each in taken), default=None)
     return render_page(
         "outbox/message.html",
         message=found,
+        own_link=own_link(found, sent=sent),
         progress=progress_of(found),
         waits=_waits(found),
         submissions=taken,

@@ -441,7 +441,7 @@ def test_a_draft_gets_other_words_and_another_line(shop: Shop) -> None:
     draft_id = from_text(shop, "09121234567")
     with transaction():
         operations.change_draft(
-            draft_id=draft_id, account_id=shop.account_id, line_id=other, title="New", body="two\r\nlines"
+            draft_id=draft_id, account_id=shop.account_id, line_id=other, title="New", body="two\r\nlines", at=AT
         )
     draft = queries.draft(shop.account_id, draft_id)
     assert (draft.line_id, draft.title, draft.body, draft.valid_count) == (other, "New", "two\nlines", 1)
@@ -451,7 +451,7 @@ def test_changes_and_throwing_away_are_for_the_account_alone(shop: Shop) -> None
     draft_id = from_text(shop, "09121234567")
     other, *_ = make_account()
     with pytest.raises(NotFound), transaction():
-        operations.change_draft(draft_id=draft_id, account_id=other, line_id=None, title="", body="")
+        operations.change_draft(draft_id=draft_id, account_id=other, line_id=None, title="", body="", at=AT)
     with pytest.raises(NotFound), transaction():
         operations.discard_draft(draft_id=draft_id, account_id=other)
     assert queries.draft(shop.account_id, draft_id).title == "Spring"
@@ -462,7 +462,7 @@ def test_a_used_draft_is_neither_changed_nor_thrown_away(shop: Shop) -> None:
     with transaction():
         scalar("UPDATE outbox_draft SET state = 'used' RETURNING id")
     with pytest.raises(Refusal, match="sent already"), transaction():
-        operations.change_draft(draft_id=draft_id, account_id=shop.account_id, line_id=None, title="", body="")
+        operations.change_draft(draft_id=draft_id, account_id=shop.account_id, line_id=None, title="", body="", at=AT)
     with pytest.raises(NotFound), transaction():
         operations.discard_draft(draft_id=draft_id, account_id=shop.account_id)
 
