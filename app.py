@@ -21,6 +21,7 @@ from sms.billing.taxes import admin as taxes_admin
 from sms.billing.tiers import admin as tiers_admin
 from sms.billing.topups import admin as topups_admin
 from sms.billing.topups import views as topups_views
+from sms.contacts.views import groups as contacts_views
 from sms.core import db
 from sms.core.config import Settings
 from sms.core.config import settings as current_settings
@@ -101,6 +102,7 @@ BLUEPRINTS = (
     line_orders_views.bp,
     renewals_views.bp,
     documents_views.bp,
+    contacts_views.bp,
     billing_views.bp,
     price_list_views.bp,
     topups_views.bp,

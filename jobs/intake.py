@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from sms.contacts.imports import operations as contacts
 from sms.core import clock
 from sms.core.db import transaction
 from sms.core.queue import Job, answered
@@ -26,6 +27,16 @@ def read_draft(*, draft_id: int) -> None:
         with transaction(), _limited():
             operations.read_draft(draft_id=draft_id, at=clock.now())
     answered(Job.READ_DRAFT, draft_id)
+
+
+def read_contacts(*, import_id: int) -> None:
+    """Read a list of contacts, or of those not to write to."""
+    with transaction():
+        is_there = contacts.begin_reading(import_id=import_id)
+    if is_there:
+        with transaction(), _limited():
+            contacts.read_stored(import_id=import_id, at=clock.now())
+    answered(Job.READ_CONTACTS, import_id)
 
 
 def tidy_drafts() -> None:

@@ -1,4 +1,4 @@
-"""Table of recipients who want no more texts."""
+"""Table of recipients who want no more texts; groups are only spoken to by SQL."""
 
 from sqlalchemy import BigInteger, ForeignKey, Identity
 from sqlalchemy.orm import Mapped, mapped_column

@@ -41,5 +41,6 @@ def keep(stream: BinaryIO, *, most_bytes: int) -> tuple[str, int]:
 
 
 def remove(name: str) -> None:
-    """Throw one away; one that is gone already is no matter."""
-    (folder() / name).unlink(missing_ok=True)
+    """Throw one away; one that is gone already, or was never stored, is no matter."""
+    if name:
+        (folder() / name).unlink(missing_ok=True)

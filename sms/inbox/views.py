@@ -1,25 +1,23 @@
 """A customer's inbox: texts to his lines, conversations with those who wrote, and replies, which go the way of every
 send. Live without a reload; what has not changed is not sent again."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
-from itertools import chain, islice
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, request, send_file, stream_with_context, url_for
+from flask import Blueprint, Response, abort, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from sms.accounts.rules import Permission
+from sms.contacts.queries import name_of, names_of
 from sms.core import clock
 from sms.core.calendar import day_of, moment_text
 from sms.core.db import transaction
 from sms.core.errors import NotFound
 from sms.core.phone import local
-from sms.core.sheets.delimited import BOM, cell
-from sms.core.sheets.writing import MEDIA_TYPE, Sheet, write_xlsx
 from sms.core.text import N_
 from sms.core.web import nav
+from sms.core.web.downloads import csv_file, xlsx_file
 from sms.core.web.filters import number_text
 from sms.core.web.guards import require, visitor
 from sms.core.web.htmx import is_htmx, redirect_to, render_page
@@ -34,9 +32,8 @@ bp = Blueprint("inbox", __name__)
 _PAGE = 25
 _LARGEST_LINE, _LARGEST_ID = 2**31 - 1, 2**63 - 1
 _READ = "texts-read"  # what the count in the menu listens for
-_XLSX_MOST = 100_000  # rows: a sheet cannot be sent while it is written; the CSV file has everything
-_WIDTHS = (18, 16, 16, 60, 8, 18)
-_HEADER = (N_("Received at"), N_("Line"), N_("Sender"), N_("Text"), N_("Parts"), N_("Read at"))
+_WIDTHS = (18, 16, 16, 24, 60, 8, 18)
+_HEADER = (N_("Received at"), N_("Line"), N_("Sender"), N_("Name"), N_("Text"), N_("Parts"), N_("Read at"))
 
 
 def _unread() -> str:
@@ -94,6 +91,7 @@ def texts() -> ResponseReturnValue:
         fragment="live",
         form=form,
         texts=shown,
+        names=_names(account_id, shown),
         seen=seen,
         older=shown[-1].id if len(found) > _PAGE else None,
         before=_before(),
@@ -149,53 +147,43 @@ def _back() -> Response:
 @require(Permission.VIEW_MESSAGES)
 def export() -> ResponseReturnValue:
     """All texts of the filter, as a file."""
-    lines = _csv(queries.every_text(visitor().account_id, _form().narrowed), language())
-    response = Response(stream_with_context(lines), mimetype="text/csv")
-    response.headers["Content-Disposition"] = f'attachment; filename="{_file_name()}.csv"'
-    return response
+    return csv_file(_file_name(), _HEADER, _slices(language()))
 
 
 @bp.get("/inbox/export.xlsx")
 @require(Permission.VIEW_MESSAGES)
 def export_sheet() -> ResponseReturnValue:
     """The newest hundred thousand texts of the filter, as a workbook."""
-    reader = language()
-    every = chain.from_iterable(queries.every_text(visitor().account_id, _form().narrowed))
-    sheet = Sheet(
-        _("Inbox"),
-        [_(name) for name in _HEADER],
-        (_cells(each, reader) for each in islice(every, _XLSX_MOST)),
-        _WIDTHS,
-        is_right_to_left=reader == "fa",
-    )
-    made = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever sends it
-    write_xlsx(sheet, made)
-    made.seek(0)
-    return send_file(made, mimetype=MEDIA_TYPE, as_attachment=True, download_name=f"{_file_name()}.xlsx")
+    return xlsx_file(_file_name(), _("Inbox"), _HEADER, _slices(language()), _WIDTHS)
 
 
 def _file_name() -> str:
     return f"inbox-{day_of(clock.now()).isoformat()}"
 
 
-def _cells(text: Any, reader: str) -> tuple[str, str, str, str, int, str]:
+def _slices(reader: str) -> Iterator[list[tuple[str | int, ...]]]:
+    account_id = visitor().account_id
+    for some in queries.every_text(account_id, _form().narrowed):
+        names = _names(account_id, some)
+        yield [_cells(each, names, reader) for each in some]
+
+
+def _cells(text: Any, names: Mapping[str, str], reader: str) -> tuple[str | int, ...]:
     return (
         moment_text(text.received_at, reader),
         text.line_number,
         local(int(text.sender)) if is_mobile(text.sender) else text.sender,
+        names.get(text.sender, ""),
         text.body,
         text.parts,
         moment_text(text.read_at, reader) if text.read_at else "",
     )
 
 
-def _csv(slices: Iterator[Sequence[Any]], reader: str) -> Iterator[str]:
-    yield BOM + ",".join(cell(_(name)) for name in _HEADER) + "\r\n"
-    for some in slices:
-        yield "".join(
-            ",".join(cell(value) if isinstance(value, str) else str(value) for value in _cells(each, reader)) + "\r\n"
-            for each in some
-        )
+def _names(account_id: int, some: Sequence[Any]) -> dict[str, str]:
+    """What the account calls those who wrote, by sender."""
+    senders = {each.sender for each in some if is_mobile(each.sender)}
+    return {str(mobile): name for mobile, name in names_of(account_id, map(int, senders)).items()}
 
 
 # Conversations
@@ -216,6 +204,7 @@ def conversation(line_id: int, sender: str) -> ResponseReturnValue:
         line=queries.line_of(line_id),
         sender=sender,
         is_mobile=is_mobile(sender),
+        name=name_of(account_id, int(sender)) if is_mobile(sender) else "",
         said=said,
         seen=seen,
         older=older,

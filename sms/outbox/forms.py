@@ -8,6 +8,7 @@ from flask_wtf.file import FileField
 from wtforms import FieldList, RadioField, SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import Length, Optional, ValidationError
 
+from sms.contacts.queries import Group
 from sms.core.calendar import TEHRAN, start_of_day
 from sms.core.parts import measure
 from sms.core.sheets import limits
@@ -88,7 +89,7 @@ class DraftForm(Form):
 
 
 class ComposeForm(DraftForm):
-    """A new send: its words, its line, and its recipients typed or as a file."""
+    """A new send: its words, its line, and its recipients typed, as a file, or those of a group."""
 
     line_id = SelectField(N_("Line"), [Filled()], coerce=int)
     recipients = TextAreaField(
@@ -107,6 +108,16 @@ class ComposeForm(DraftForm):
         render_kw={"data-dropzone": "", "accept": ".csv,.txt,.xlsx"},
         description=N_("CSV, TXT or XLSX, up to 1,000,000 rows and 50 MB."),
     )
+    group_id = SelectField(N_("or a group"), description=N_("Its members as they are now; doubles cannot be in it."))
+
+    def offer_groups(self, groups: Sequence[Group]) -> None:
+        """Fill in the groups to choose from, those that have members."""
+        self.group_id.choices = [SelectChoice("", N_("No group"))]
+        self.group_id.choices += [
+            SelectChoice(str(each.id), f"{each.name} · {number_text(each.member_count)}")
+            for each in groups
+            if each.member_count
+        ]
 
     @property
     def has_file(self) -> bool:
@@ -119,11 +130,12 @@ class ComposeForm(DraftForm):
             raise ValidationError(_("Choose a link or write a new address, not both."))
 
     def validate_recipients(self, field: TextAreaField) -> None:
-        """Typed or a file: the one or the other."""
-        if not self.has_file and not (field.data or "").strip():
-            raise ValidationError(_("Type the numbers or choose a file."))
-        if self.has_file and (field.data or "").strip():
-            raise ValidationError(_("Type the numbers or choose a file, not both."))
+        """Typed, a file or a group: one of them."""
+        given = [self.has_file, bool((field.data or "").strip()), bool(self.group_id.data)]
+        if not any(given):
+            raise ValidationError(_("Type the numbers, or choose a file or a group."))
+        if sum(given) > 1:
+            raise ValidationError(_("Type the numbers, or choose a file or a group: only one of them."))
 
     def validate_file(self, field: FileField) -> None:
         """What is too large is not read."""

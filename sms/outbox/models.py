@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, LargeBinary, SmallInteg
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from sms.core.db import Model, Moment, Mrial
+from sms.core.db import Big, Model, Moment, Mrial
 
 
 class Draft(Model):
@@ -24,6 +24,7 @@ class Draft(Model):
     source: Mapped[str]
     file_name: Mapped[str]
     stored_name: Mapped[str]
+    group_id: Mapped[Big | None]
     state: Mapped[str]
     problem: Mapped[str]
     problem_params: Mapped[dict[str, Any]] = mapped_column(JSONB)

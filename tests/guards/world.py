@@ -23,6 +23,8 @@ from sms.billing.tiers import operations as tiers
 from sms.billing.tiers.rules import Basis, TierAudience
 from sms.billing.topups.operations import settings as topup_settings
 from sms.billing.topups.operations import starting
+from sms.contacts import operations as contacts
+from sms.contacts.imports import operations as imports
 from sms.core import clock
 from sms.core.calendar import day_of
 from sms.core.db import execute, row, scalar, transaction
@@ -208,6 +210,7 @@ def make_world(app: Flask) -> World:
     )
     assert found is not None
     order_id, document_id = _order(shop)
+    group_id, reading_id = _contacts(shop)
     secret = _texts(shop, line_id=dedicated)
     billed = _bill(shop)
     link_id, code = _link(shop)
@@ -223,6 +226,8 @@ def make_world(app: Flask) -> World:
         "draft_id": draft_id,
         "order_id": order_id,
         "document_id": document_id,
+        "group_id": group_id,
+        "reading_id": reading_id,
         "comparison_id": comparison_id,
         "asked_id": make_asked(
             owner_id=make_account(kind="reseller")[0], operator_id=shop.operator_id, markup_permille=100
@@ -360,6 +365,17 @@ def _tree(shop: Shop) -> dict[str, int]:
         "other_reseller": other,
         "stranger": make_account(parent_id=other_id)[1],
     }
+
+
+def _contacts(shop: Shop) -> tuple[int, int]:
+    """A group of the customer's, and the list that was read into it."""
+    with transaction():
+        group_id = contacts.add_group(account_id=shop.account_id, name="friends", at=clock.now())
+        stream = io.BytesIO(f"{SENDER},Sara\nnobody".encode())
+        reading_id = imports.begin(
+            account_id=shop.account_id, user_id=shop.user_id, group_id=group_id, stream=stream, at=clock.now()
+        )
+    return group_id, reading_id
 
 
 def _order(shop: Shop) -> tuple[int, int]:

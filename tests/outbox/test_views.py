@@ -151,7 +151,7 @@ def test_too_little_money_says_how_much_is_missing_and_writes_nothing(app: Flask
     [
         ({"body": "  "}, "This must be filled in."),
         ({"body": "x" * 50_000}, "parts; an operator takes 265 at most."),
-        ({"recipients": ""}, "Type the numbers or choose a file."),
+        ({"recipients": ""}, "Type the numbers, or choose a file or a group."),
         ({"line_id": "999999"}, "Not a valid choice."),
         ({"line_id": "x"}, "Invalid Choice: could not coerce."),
     ],
@@ -171,7 +171,7 @@ def test_a_list_both_typed_and_as_a_file_is_asked_about(shop: Shop, walker: Walk
     answer = upload(walker, shop.line_id, b"09120000000\n", recipients="09120000001", title="Kept")
     assert answer.status_code == 422
     told = answer.get_data(as_text=True)
-    assert "Type the numbers or choose a file, not both." in told
+    assert "Type the numbers, or choose a file or a group: only one of them." in told
     assert "Choose the file once more" in told
     assert 'value="Kept"' in told
 

@@ -6,22 +6,22 @@ import logging
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BytesIO
-from pathlib import Path
 from typing import BinaryIO
 
 from sms.billing.slips import queries as slips
-from sms.contacts.queries import Suppression, suppression
+from sms.contacts.imports.queries import kept as kept_contacts
+from sms.contacts.queries import Suppression, group, numbers, suppression
+from sms.core import uploads
 from sms.core.db import after_commit, execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.queue import INTAKE_QUEUE, Job, ring
 from sms.core.sheets import limits
 from sms.core.sheets.limits import UnreadableList
 from sms.core.text import N_
-from sms.core.uploads import folder as upload_folder
 from sms.lines.documents.queries import kept
 from sms.lines.queries import usable_line
 from sms.links.queries import refusal_of as link_refusal
@@ -31,9 +31,11 @@ from sms.outbox.intake.queries import NO_SUCH_DRAFT
 from sms.outbox.intake.rules.pricing import EVERY_LINE
 from sms.outbox.intake.rules.reading import read_list
 from sms.outbox.intake.rules.sorting import HEAD, Sorter
+from sms.outbox.intake.rules.text_reader import Batch
 
 log = logging.getLogger(__name__)
 READ_AT_ONCE = 100_000  # characters, some 5,000 numbers: so much is read while the customer waits
+_MEMBERS_AT_ONCE = 10_000
 MOST_ATTEMPTS = 10
 _BLOCK = 1 << 20
 _TITLE = 200
@@ -42,10 +44,10 @@ _USED_DAYS = 30  # a used draft leads to its campaign, for whoever comes back to
 _FILE_SECONDS = 3600.0
 
 _INSERT = """
-INSERT INTO outbox_draft (account_id, user_id, line_id, link_id, title, body, source, file_name, stored_name, state,
-    problem, problem_params, created_at)
-VALUES (:account_id, :user_id, :line_id, :link_id, :title, :body, :source, :file_name, :stored_name, :state, :problem,
-    CAST(:problem_params AS jsonb), :at)
+INSERT INTO outbox_draft (account_id, user_id, line_id, link_id, title, body, source, file_name, stored_name, group_id,
+    state, problem, problem_params, created_at)
+VALUES (:account_id, :user_id, :line_id, :link_id, :title, :body, :source, :file_name, :stored_name, :group_id, :state,
+    :problem, CAST(:problem_params AS jsonb), :at)
 RETURNING id
 """
 
@@ -130,6 +132,46 @@ def draft_from_file(
     )
 
 
+def draft_from_group(
+    *,
+    account_id: int,
+    user_id: int,
+    line_id: int | None,
+    title: str,
+    body: str,
+    group_id: int,
+    at: datetime,
+    link_id: int | None = None,
+) -> int:
+    """A draft of the members of a group, read once as a list is; who joins or leaves afterwards changes nothing.
+
+    Raises NotFound, Refusal when the line is not the account's to use, UnreadableList when nobody is in the group.
+    """
+    chosen = group(account_id, group_id)
+    _refuse_foreign_line(account_id, line_id)
+    _refuse_link(account_id, link_id, body, at=at)
+    is_small = chosen.member_count <= _MEMBERS_AT_ONCE
+    read = _sorted(_members(account_id, group_id), suppression(account_id)) if is_small else None
+    draft_id = _insert(
+        _Stored(),
+        account_id=account_id,
+        user_id=user_id,
+        line_id=line_id,
+        link_id=link_id,
+        title=_line_of_text(title)[:_TITLE],
+        body=text_of(body),
+        source="group",
+        file_name=chosen.name,
+        group_id=group_id,
+        at=at,
+    )
+    if read is not None:
+        _keep(draft_id, read)
+    else:
+        ring(Job.READ_DRAFT, queue=INTAKE_QUEUE, draft_id=draft_id)
+    return draft_id
+
+
 def text_of(body: str) -> str:
     """The text as it is sent: one character a line break (a browser sends two), and none that no phone can show."""
     return body.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").encode("utf-8", "ignore").decode()
@@ -163,14 +205,9 @@ class _Stored:
     problem: UnreadableList | None = None
 
 
-def uploads() -> Path:
-    """The folder of lists that wait to be read; only this user may look into it."""
-    return upload_folder()
-
-
 def _store(stream: BinaryIO) -> _Stored:
     name = secrets.token_hex(16)
-    path = uploads() / name
+    path = uploads.folder() / name
     size = 0
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -180,26 +217,22 @@ def _store(stream: BinaryIO) -> _Stored:
                     break
                 file.write(block)
     except BaseException:
-        _remove(name)
+        uploads.remove(name)
         raise
     problem = limits.too_large() if size > limits.MAX_FILE_BYTES else None if size else limits.empty()
     if problem is None:
         return _Stored(name)
-    _remove(name)
+    uploads.remove(name)
     return _Stored(problem=problem)
 
 
-def _remove(name: str) -> None:
-    if name:
-        (uploads() / name).unlink(missing_ok=True)
-
-
-def _insert(stored: _Stored, **columns: object) -> int:
+def _insert(stored: _Stored, *, group_id: int | None = None, **columns: object) -> int:
     problem = stored.problem
     draft_id = int(
         scalar(
             _INSERT,
             stored_name=stored.name,
+            group_id=group_id,
             state="failed" if problem else "reading",
             problem=problem.message if problem else "",
             problem_params=json.dumps(problem.params if problem else {}),
@@ -245,28 +278,32 @@ def read_draft(*, draft_id: int, at: datetime) -> None:
     if not scalar("SELECT pg_try_advisory_xact_lock(hashtextextended('outbox_draft', :id))", id=draft_id):
         return
     found = row(
-        "SELECT account_id, source, stored_name FROM outbox_draft WHERE id = :id AND state = 'reading'", id=draft_id
+        "SELECT account_id, source, stored_name, group_id FROM outbox_draft WHERE id = :id AND state = 'reading'",
+        id=draft_id,
     )
     if found is None:
         return
     opted_out = suppression(found.account_id)
     try:
-        with _open(found.stored_name) as stream:
-            read = _read(stream, opted_out, is_typed=found.source == "typed")
+        if found.source == "group":
+            read = _sorted(_members(found.account_id, found.group_id), opted_out)
+        else:
+            with _open(found.stored_name) as stream:
+                read = _read(stream, opted_out, is_typed=found.source == "typed")
     except UnreadableList as problem:
         _fail(draft_id, problem)
     except MemoryError:
         _fail(draft_id, limits.out_of_memory())
     else:
         _keep(draft_id, read)
-        after_commit(lambda: _remove(found.stored_name))
+        after_commit(lambda: uploads.remove(found.stored_name))
         log.info("draft %s: %s rows read, asked for at %s", draft_id, read.sorter.row_count, at)
 
 
 @contextlib.contextmanager
 def _open(name: str) -> Iterator[BinaryIO]:
     try:
-        stream = (uploads() / name).open("rb")
+        stream = (uploads.folder() / name).open("rb")
     except (FileNotFoundError, IsADirectoryError):
         raise limits.gone() from None
     with stream:
@@ -274,13 +311,24 @@ def _open(name: str) -> Iterator[BinaryIO]:
 
 
 def _read(stream: BinaryIO, opted_out: Suppression, *, is_typed: bool) -> _Read:
+    return _sorted(read_list(stream, is_typed=is_typed), opted_out)
+
+
+def _members(account_id: int, group_id: int | None) -> Iterator[Batch]:
+    first = 1
+    for some in numbers(account_id, group_id or 0):
+        yield range(first, first + len(some)), list(map(str, some))
+        first += len(some)
+
+
+def _sorted(batches: Iterable[Batch], opted_out: Suppression) -> _Read:
     sorter = Sorter(
         {
             EVERY_LINE: opted_out.everywhere,
             **{str(line_id): people - opted_out.everywhere for line_id, people in opted_out.by_line.items()},
         }
     )
-    chunks = list(sorter.chunks(read_list(stream, is_typed=is_typed)))
+    chunks = list(sorter.chunks(batches))
     return _Read(chunks, sorter)
 
 
@@ -330,7 +378,7 @@ def _fail(draft_id: int, problem: UnreadableList) -> None:
         params=json.dumps(problem.params),
     )
     if found is not None:
-        after_commit(lambda: _remove(found.stored_name))
+        after_commit(lambda: uploads.remove(found.stored_name))
 
 
 # Changing and throwing away
@@ -379,7 +427,7 @@ def discard_draft(*, draft_id: int, account_id: int) -> None:
     )
     if found is None:
         raise NotFound(NO_SUCH_DRAFT)
-    after_commit(lambda: _remove(found.stored_name))
+    after_commit(lambda: uploads.remove(found.stored_name))
 
 
 def tidy(at: datetime) -> None:
@@ -390,10 +438,10 @@ def tidy(at: datetime) -> None:
         month=at - timedelta(days=_USED_DAYS),
     )
     waiting = {found.stored_name for found in rows("SELECT stored_name FROM outbox_draft WHERE state = 'reading'")}
-    others = [path for path in uploads().iterdir() if path.name not in waiting]
+    others = [path for path in uploads.folder().iterdir() if path.name not in waiting]
     names = [path.name for path in others]
-    documents = kept(names) | slips.kept(names)
+    waited_for = kept(names) | slips.kept(names) | kept_contacts(names)
     for path in others:
         with contextlib.suppress(FileNotFoundError):
-            if path.name not in documents and at.timestamp() - path.stat().st_mtime > _FILE_SECONDS:
+            if path.name not in waited_for and at.timestamp() - path.stat().st_mtime > _FILE_SECONDS:
                 path.unlink()

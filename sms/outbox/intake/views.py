@@ -8,6 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from wtforms import SelectChoice
 
 from sms.accounts.rules import Permission
+from sms.contacts import queries as contacts
 from sms.core import clock
 from sms.core.db import transaction
 from sms.core.errors import NotFound, SmsError
@@ -83,7 +84,7 @@ def too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
 @in_an_acting_look
 def compose() -> ResponseReturnValue:
     """A new send; its recipients are read, and shown with their price, before anything is sent."""
-    form = ComposeForm()
+    form = ComposeForm(group_id=request.args.get("group_id", ""))
     lines = _offer(form)
     if form.validate_on_submit():
         try:
@@ -108,6 +109,7 @@ def _offer(form: ComposeForm) -> list[UsableLine]:
     form.line_id.choices = [
         SelectChoice(line.id, line_name(line), render_kw={"data-joined": str(line.joined_units)}) for line in lines
     ]
+    form.offer_groups(contacts.groups(visitor().account_id))
     return lines
 
 
@@ -140,6 +142,8 @@ def _make_draft(form: ComposeForm) -> int:
     if form.has_file:
         file = form.file.data
         return operations.draft_from_file(file_name=file.filename, stream=file.stream, **common)
+    if form.group_id.data:
+        return operations.draft_from_group(group_id=int(form.group_id.data), **common)
     return operations.draft_from_text(recipients=form.recipients.data, **common)
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sms.contacts.imports.queries import waiting
 from sms.core.db import execute, rows, scalar
 from sms.core.queue import GENERAL_QUEUE, INTAKE_QUEUE, Job, reports_queue, ring, sending_queue
 from sms.operators.inbound import operations as inbound
@@ -58,8 +59,14 @@ def sweep(*, at: datetime) -> None:
         ring(Job.POLL_INBOUND, queue=reports_queue(gateway_id), gateway_id=gateway_id)
     if arriving.has_arrived():
         ring(Job.TAKE_INBOUND, queue=GENERAL_QUEUE)
+    _look_after_lists()
+
+
+def _look_after_lists() -> None:
     for draft in rows("SELECT id FROM outbox_draft WHERE state = 'reading' ORDER BY id LIMIT 20"):
         ring(Job.READ_DRAFT, queue=INTAKE_QUEUE, draft_id=draft.id)
+    for import_id in waiting():
+        ring(Job.READ_CONTACTS, queue=INTAKE_QUEUE, import_id=import_id)
 
 
 def _look_after_control(*, at: datetime) -> None:

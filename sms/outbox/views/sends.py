@@ -8,6 +8,7 @@ from flask import Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from sms.accounts.rules import Permission
+from sms.contacts.queries import name_of
 from sms.core import clock
 from sms.core.calendar import day_of, day_text
 from sms.core.errors import NotFound, SmsError
@@ -305,6 +306,7 @@ def message(message_id: int) -> ResponseReturnValue:
     sent = min((each.submitted_at for each in taken), default=None)
     return render_page(
         "outbox/message.html",
+        name=name_of(visitor().account_id, found.recipient) if found.recipient else "",
         message=found,
         own_link=own_link(found, sent=sent),
         progress=progress_of(found),

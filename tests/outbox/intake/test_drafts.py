@@ -38,7 +38,7 @@ def shop(app: Flask) -> Iterator[Shop]:
     """A customer with money and a line; afterwards no upload is left."""
     yield make_shop()
     db.session.rollback()
-    for path in operations.uploads().iterdir():
+    for path in operations.uploads.folder().iterdir():
         path.unlink()
 
 
@@ -74,7 +74,7 @@ def read(draft_id: int) -> Any:
 
 def stored() -> list[Path]:
     """The uploads on disk."""
-    return list(operations.uploads().iterdir())
+    return list(operations.uploads.folder().iterdir())
 
 
 def bells() -> int:
@@ -480,11 +480,11 @@ def test_a_draft_thrown_away_leaves_nothing(shop: Shop) -> None:
 def test_drafts_of_yesterday_and_files_of_nobody_are_tidied_away(shop: Shop) -> None:
     old, used, fresh = (from_text(shop, "09121234567") for _ in range(3))
     waiting = from_file(shop, b"09121234567\n")
-    orphan, new_orphan = (operations.uploads() / name for name in ("orphan", "new"))
+    orphan, new_orphan = (operations.uploads.folder() / name for name in ("orphan", "new"))
     for path in (orphan, new_orphan):
         path.write_bytes(b"x")
     long_ago = (AT - timedelta(hours=2)).timestamp()
-    for path in (orphan, operations.uploads() / queries.draft(shop.account_id, waiting).stored_name):
+    for path in (orphan, operations.uploads.folder() / queries.draft(shop.account_id, waiting).stored_name):
         os.utime(path, (long_ago, long_ago))
     os.utime(new_orphan, (AT.timestamp(), AT.timestamp()))
     with transaction():
