@@ -21,7 +21,9 @@ from sms.billing.taxes import admin as taxes_admin
 from sms.billing.tiers import admin as tiers_admin
 from sms.billing.topups import admin as topups_admin
 from sms.billing.topups import views as topups_views
+from sms.contacts import admin as contacts_admin
 from sms.contacts.views import groups as contacts_views
+from sms.contacts.views import optouts as optouts_views
 from sms.core import db
 from sms.core.config import Settings
 from sms.core.config import settings as current_settings
@@ -103,6 +105,7 @@ BLUEPRINTS = (
     renewals_views.bp,
     documents_views.bp,
     contacts_views.bp,
+    optouts_views.bp,
     billing_views.bp,
     price_list_views.bp,
     topups_views.bp,
@@ -117,6 +120,7 @@ BLUEPRINTS = (
     refunds_admin.bp,
     reconciliation_admin.bp,
     alerts_admin.bp,
+    contacts_admin.bp,
     operators_admin.bp,
     operators_push.bp,
     lines_admin.bp,

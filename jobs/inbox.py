@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterator
 
 from jobs.health import take_calls
+from sms.contacts.words import queries as words
+from sms.contacts.words.operations import take_due
 from sms.core import clock
 from sms.core.config import settings
 from sms.core.crash import crash_point
@@ -20,6 +22,7 @@ from sms.operators.inbound import operations as inbound
 from sms.operators.inbound.queries import reader_of
 from sms.operators.inbound.rules import Way
 from sms.operators.queries import GatewayWay
+from sms.outbox.operations.answering import answer
 
 log = logging.getLogger(__name__)
 _TEXTS_AT_ONCE = 100
@@ -27,6 +30,7 @@ _QUESTIONS = 100  # then the job ends, and the next ring goes on
 _LEASE_SECONDS = 60.0  # so soon somebody else asks when this job dies; two at once do no harm
 _RAWS_AT_ONCE = 50
 _TAKEN_AT_ONCE = 1_000
+_REPLIES_AT_ONCE = 100
 
 
 def poll_inbound(*, gateway_id: int) -> None:
@@ -102,3 +106,21 @@ def take_inbound() -> None:
         with transaction():
             count = arriving.take_arrived(most=_TAKEN_AT_ONCE)
             crash_point("inbound_taken")
+
+
+def send_replies() -> None:
+    """Answer those who opted out or came back, where a line's owner wants that; each answer is a send of its own."""
+    answered(Job.SEND_REPLIES)
+    while waiting := words.due(most=_REPLIES_AT_ONCE):
+        for reply in waiting:
+            _reply(reply.id)
+
+
+def _reply(reply_id: int) -> None:
+    try:
+        with transaction():
+            answer(reply_id=reply_id, at=clock.now())
+    except SmsError as error:
+        log.warning("answer %s is not sent: %s", reply_id, type(error).__name__)
+        with transaction():
+            take_due(reply_id=reply_id)

@@ -4,10 +4,11 @@ from io import BytesIO
 from typing import BinaryIO
 
 from flask_wtf.file import FileField
-from wtforms import StringField, TextAreaField
-from wtforms.validators import Length, Optional, ValidationError
+from wtforms import BooleanField, IntegerField, SelectChoice, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
 from sms.contacts.rules import NAME_LENGTH
+from sms.contacts.words.rules import ACTION_LABELS
 from sms.core.sheets import limits
 from sms.core.text import N_
 from sms.core.web.forms import Filled, FilterForm, Form, PhoneField
@@ -73,3 +74,41 @@ class MembersFilterForm(FilterForm):
     """What the members of a group are narrowed to."""
 
     mobile = PhoneField(N_("Number"), [Optional()])
+
+
+class OptOutForm(NumbersForm):
+    """Numbers nobody is to write to, and why."""
+
+    reason = StringField(N_("Reason"), [Optional(), Length(max=200)])
+
+
+class OptOutFilterForm(FilterForm):
+    """What the list of those not to write to is narrowed to."""
+
+    mobile = PhoneField(N_("Number"), [Optional()])
+
+
+class ReplyForm(Form):
+    """What a line answers who opts out and who comes back."""
+
+    line_id = IntegerField(N_("Line"), [InputRequired()])
+    out_body = TextAreaField(N_("To who wants no more"), render_kw={"rows": 2})
+    in_body = TextAreaField(N_("To who comes back"), render_kw={"rows": 2})
+
+
+class WordForm(Form):
+    """A word and what it means, on every line or on one."""
+
+    word = StringField(N_("Word"), [Filled()], description=N_("In any spelling: digits, blanks and marks are ignored."))
+    meaning = SelectField(
+        N_("It means"), choices=[SelectChoice(str(code), label) for code, label in ACTION_LABELS.items()]
+    )
+    line_number = StringField(N_("Only on the line"), [Optional()], description=N_("Its number; empty for every line."))
+
+
+class SuffixForm(Form):
+    """What the texts of an operator's lines end with."""
+
+    operator_id = IntegerField(N_("Operator"), [InputRequired()])
+    suffix = StringField(N_("Words"), [Filled()])
+    is_demanded = BooleanField(N_("Demanded"))

@@ -12,8 +12,9 @@ class OptOut(Model):
     __tablename__ = "contacts_optout"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts_account.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts_account.id"))
     recipient: Mapped[Big]
     line_id: Mapped[int | None] = mapped_column(ForeignKey("lines_line.id"))
     reason: Mapped[str]
+    source: Mapped[str]
     created_at: Mapped[Moment]

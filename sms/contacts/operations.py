@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from sms.accounts.operations import record
 from sms.contacts.queries import NO_SUCH_GROUP
-from sms.contacts.rules import MOST_GROUPS, Contact, check_name
-from sms.core.db import execute, scalar
+from sms.contacts.rules import MOST_GROUPS, Contact, Source, check_name
+from sms.core.db import execute, row, scalar
 from sms.core.errors import NotFound, Refusal
+from sms.core.phone import masked
 from sms.core.text import N_
 
 _NAMED_ALREADY = N_("There is a group of this name already.")
@@ -122,8 +124,17 @@ def remove_members(*, account_id: int, group_id: int, numbers: Iterable[int], at
 # Opt-outs
 
 
-def opt_out(*, account_id: int, recipients: Iterable[int], line_id: int | None, reason: str, at: datetime) -> int:
-    """Keep recipients (98…) from an account's texts over one line, or (None) over all; returns how many are new.
+def opt_out(
+    *,
+    account_id: int | None,
+    recipients: Iterable[int],
+    line_id: int | None,
+    reason: str,
+    source: str = Source.PANEL,
+    at: datetime,
+) -> int:
+    """Keep recipients (98…) from an account's texts over one line, or (None) over all; without an account from
+    everybody's over a public line. Returns how many are new.
 
     Who has opted out before keeps the first reason and time.
     """
@@ -131,24 +142,49 @@ def opt_out(*, account_id: int, recipients: Iterable[int], line_id: int | None, 
     if not wanted:
         return 0
     return execute(
-        """INSERT INTO contacts_optout (account_id, recipient, line_id, reason, created_at)
-           SELECT :account_id, n.recipient, :line_id, :reason, :at
+        """INSERT INTO contacts_optout (account_id, recipient, line_id, reason, source, created_at)
+           SELECT :account_id, n.recipient, :line_id, :reason, :source, :at
            FROM unnest(CAST(:recipients AS bigint[])) AS n (recipient)
            ON CONFLICT (account_id, recipient, line_id) DO NOTHING""",
         account_id=account_id,
         recipients=wanted,
         line_id=line_id,
         reason=reason,
+        source=str(source),
         at=at,
     )
 
 
-def opt_in(*, account_id: int, recipients: Iterable[int], line_id: int | None) -> int:
+def opt_in(*, account_id: int | None, recipients: Iterable[int], line_id: int | None) -> int:
     """Take opt-outs back, those over this line or (None) those over all lines; returns how many there were."""
     return execute(
-        """DELETE FROM contacts_optout WHERE account_id = :account_id AND recipient = ANY(:recipients)
-           AND line_id IS NOT DISTINCT FROM :line_id""",
+        """DELETE FROM contacts_optout WHERE account_id IS NOT DISTINCT FROM :account_id
+           AND recipient = ANY(:recipients) AND line_id IS NOT DISTINCT FROM :line_id""",
         account_id=account_id,
         recipients=sorted(set(recipients)),
         line_id=line_id,
+    )
+
+
+def remove_opt_out(*, account_id: int, opt_out_id: int, by_user_id: int, at: datetime) -> None:
+    """Take one off an account's list. What the recipient himself asked for by a text, only his text takes back.
+
+    Raises NotFound or Refusal.
+    """
+    found = row(
+        "SELECT recipient, line_id, source FROM contacts_optout WHERE id = :id AND account_id = :account_id FOR UPDATE",
+        id=opt_out_id,
+        account_id=account_id,
+    )
+    if found is None:
+        raise NotFound(N_("There is no such entry."))
+    if found.source == Source.TEXT:
+        raise Refusal(N_("The recipient asked for this by a text; only a text of the recipient takes it back."))
+    execute("DELETE FROM contacts_optout WHERE id = :id", id=opt_out_id)
+    record(
+        actor_id=by_user_id,
+        account_id=account_id,
+        action="contacts.opt_out_removed",
+        details={"recipient": masked(found.recipient)},
+        at=at,
     )

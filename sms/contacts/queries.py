@@ -145,15 +145,69 @@ class Suppression:
         return recipient in self.everywhere or recipient in self.by_line.get(line_id, _NOBODY)
 
 
+# Its own; of lines that are shared with it, what their owners know; of public lines, what everybody must know.
+_SUPPRESSED = """
+SELECT recipient, line_id FROM contacts_optout WHERE account_id = :account_id
+UNION ALL
+SELECT o.recipient, o.line_id FROM lines_share s JOIN lines_line l ON l.id = s.line_id
+JOIN contacts_optout o ON o.line_id = l.id AND o.account_id = l.account_id
+WHERE s.account_id = :account_id AND l.account_id <> :account_id
+UNION ALL
+SELECT recipient, line_id FROM contacts_optout WHERE account_id IS NULL
+"""
+
+
 def suppression(account_id: int) -> Suppression:
-    """All opt-outs of an account, read as a stream."""
+    """All opt-outs that hold for an account, read as a stream."""
     everywhere: set[int] = set()
     by_line: defaultdict[int, set[int]] = defaultdict(set)
     found = db.session.execute(
-        text("SELECT recipient, line_id FROM contacts_optout WHERE account_id = :account_id"),
+        text(_SUPPRESSED),
         {"account_id": account_id},
         execution_options={"yield_per": _AT_A_TIME},
     )
     for recipient, line_id in found:
         (everywhere if line_id is None else by_line[line_id]).add(recipient)
     return Suppression(everywhere, dict(by_line))
+
+
+@dataclass(frozen=True, slots=True)
+class OptedOut:
+    """An entry of the list of those an account must not write to, over one line or (None) over all."""
+
+    id: int
+    recipient: int
+    line_id: int | None
+    line_number: str | None
+    reason: str
+    source: str
+    created_at: datetime
+
+
+def opted_out(
+    account_id: int, *, recipient: int | None = None, line_id: int | None = None, before: int | None = None, most: int
+) -> list[OptedOut]:
+    """The newest entries below an id, of one recipient or of one line where that is asked."""
+    found = rows(
+        """SELECT o.id, o.recipient, o.line_id, l.number AS line_number, o.reason, o.source, o.created_at
+           FROM contacts_optout o LEFT JOIN lines_line l ON l.id = o.line_id
+           WHERE o.account_id = :account_id AND (CAST(:before AS bigint) IS NULL OR o.id < :before)
+             AND (CAST(:recipient AS bigint) IS NULL OR o.recipient = :recipient)
+             AND (CAST(:line_id AS int) IS NULL OR o.line_id = :line_id)
+           ORDER BY o.id DESC LIMIT :most""",
+        account_id=account_id,
+        before=before,
+        recipient=recipient,
+        line_id=line_id,
+        most=most,
+    )
+    return [OptedOut(**each._mapping) for each in found]
+
+
+def every_opted_out(account_id: int) -> Iterator[list[OptedOut]]:
+    """All entries, the newest first, some thousands at a time, for a download."""
+    before: int | None = None
+    while found := opted_out(account_id, before=before, most=_SLICE):
+        before = found[-1].id
+        yield found
+        release()

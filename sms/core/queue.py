@@ -46,6 +46,7 @@ class Job(StrEnum):
     WATCH = "jobs.watching.watch"
     LOOK_UP_TOPUPS = "jobs.payments.look_up_topups"
     COUNT_CLICKS = "jobs.links.count_clicks"
+    SEND_REPLIES = "jobs.inbox.send_replies"
     READ_CONTACTS = "jobs.intake.read_contacts"
 
 

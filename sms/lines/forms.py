@@ -68,6 +68,13 @@ class LineForm(Form):
         description=N_("As the operator has it for this line; permissions are granted on a page of their own."),
     )
 
+    demands_suffix = SelectField(
+        N_("Texts must end with how to opt out"),
+        choices=_choices({"": N_("as the operator says"), "True": N_("yes"), "False": N_("no")}),
+        description=N_("The words are the operator's; they are added where a text lacks them, and counted."),
+        validate_choice=False,
+    )
+
     @property
     def settings(self) -> LineSettings:
         """What was filled in."""
@@ -80,6 +87,7 @@ class LineForm(Form):
             closes_at=self.closes_at.data,
             per_second=self.per_second.data,
             links=LinkPolicy(self.links.data),
+            demands_suffix={"True": True, "False": False}.get(self.demands_suffix.data or ""),
         )
 
 

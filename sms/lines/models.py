@@ -27,4 +27,5 @@ class Line(Model):
     closes_at: Mapped[time | None]
     per_second: Mapped[int | None]
     links: Mapped[str]
+    demands_suffix: Mapped[bool | None]
     created_at: Mapped[Moment]

@@ -39,6 +39,7 @@ class LineSettings:
     closes_at: time | None = None
     per_second: int | None = None
     links: LinkPolicy = LinkPolicy.ALLOWED
+    demands_suffix: bool | None = None  # None: as the operator says
 
 
 def add_line(
@@ -61,9 +62,10 @@ def add_line(
         _check_account(account_id)
     made = scalar(
         """INSERT INTO lines_line (operator_id, gateway_id, number, kind, service_class, account_id, alias, is_active,
-               joined_units, opens_at, closes_at, per_second, links, created_at)
+               joined_units, opens_at, closes_at, per_second, links, demands_suffix,
+               created_at)
            VALUES (:operator_id, :gateway_id, :number, :kind, :service_class, :account_id, :alias, :is_active,
-               :joined_units, :opens_at, :closes_at, :per_second, :links, :at)
+               :joined_units, :opens_at, :closes_at, :per_second, :links, :demands_suffix, :at)
            ON CONFLICT (number) DO NOTHING RETURNING id""",
         operator_id=operator_id,
         gateway_id=gateway_id,
@@ -89,8 +91,7 @@ def change_line(*, line_id: int, settings: LineSettings, by: Actor, at: datetime
         execute(
             "UPDATE lines_line SET alias = :alias, service_class = :service_class, joined_units = :joined_units,"
             " is_active = :is_active, opens_at = :opens_at, closes_at = :closes_at, per_second = :per_second,"
-            " links = :links"
-            " WHERE id = :id",
+            " links = :links, demands_suffix = :demands_suffix WHERE id = :id",
             id=line_id,
             **columns,
         )
@@ -152,6 +153,7 @@ def _columns(settings: LineSettings) -> dict[str, object]:
         "closes_at": settings.closes_at,
         "per_second": check_per_second(settings.per_second),
         "links": str(settings.links),
+        "demands_suffix": settings.demands_suffix,
     }
 
 

@@ -13,6 +13,7 @@ from sms.core.text import N_
 from sms.lines.links.rules import LinkPolicy, LinkRefused, link_refusal
 from sms.lines.public.rules import PublicLineRefused, Standing, paid_refusal
 from sms.lines.rules import LineKind, ServiceClass, Window, check_window
+from sms.lines.suffix.rules import ending_of
 from sms.operators.queries import batch_size_of
 
 NO_SUCH_LINE = N_("There is no such line.")
@@ -45,6 +46,15 @@ class UsableLine:
     used_count: int = 0
     links: str = LinkPolicy.ALLOWED
     may_link: bool = False
+    suffix: str = ""  # what every text must end with
+
+    def ending_of(self, body: str) -> str:
+        """What is put behind a text that goes over it, the line break with it; empty where nothing is."""
+        return ending_of(body, self.suffix)
+
+    def text_of(self, body: str) -> str:
+        """A text as it goes over it."""
+        return body + self.ending_of(body)
 
     @property
     def window(self) -> Window | None:
@@ -85,8 +95,10 @@ SELECT l.id, l.number, o.id AS operator_id, o.code AS operator_code, o.name_fa A
        coalesce(t.used_count, 0) AS used_count, l.links, l.links = 'permission' AND EXISTS (
            SELECT FROM lines_link_permission k
            WHERE k.account_id = :account_id AND (k.line_id = l.id OR k.line_id IS NULL) AND k.ended_at IS NULL
-             AND (k.expires_at IS NULL OR k.expires_at > coalesce(CAST(:at AS timestamptz), now()))) AS may_link
+             AND (k.expires_at IS NULL OR k.expires_at > coalesce(CAST(:at AS timestamptz), now()))) AS may_link,
+       CASE WHEN coalesce(l.demands_suffix, f.is_demanded) THEN coalesce(f.suffix, 'لغو11') ELSE '' END AS suffix
 FROM lines_line l JOIN operators_operator o ON o.id = l.operator_id JOIN operators_gateway g ON g.id = l.gateway_id
+LEFT JOIN lines_suffix f ON f.operator_id = l.operator_id
 LEFT JOIN lines_share s ON s.line_id = l.id AND s.account_id = :account_id
 LEFT JOIN lines_public_policies(coalesce(CAST(:at AS timestamptz), now())) p
     ON l.kind = 'public' AND p.operator_id = l.operator_id
@@ -137,6 +149,7 @@ class LineView:
     closes_at: time | None
     per_second: int | None
     links: str
+    demands_suffix: bool | None
     created_at: datetime
     account_id: int | None
     account_name: str | None
@@ -156,7 +169,7 @@ class LineView:
 
 _VIEW = """
 SELECT l.id, l.number, l.kind, l.service_class, l.alias, l.is_active, l.joined_units, l.opens_at,
-       l.closes_at, l.per_second, l.links, l.created_at, l.account_id,
+       l.closes_at, l.per_second, l.links, l.demands_suffix, l.created_at, l.account_id,
        a.name AS account_name, o.id AS operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa,
        o.name_en AS operator_name_en, o.colour, g.id AS gateway_id, g.name AS gateway_name
 FROM lines_line l JOIN operators_operator o ON o.id = l.operator_id JOIN operators_gateway g ON g.id = l.gateway_id

@@ -52,6 +52,7 @@ class Campaign(Model):
     payee_wallet_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     title: Mapped[str]
     body: Mapped[str]
+    suffix: Mapped[str]
     is_free: Mapped[bool]
     is_unicode: Mapped[bool]
     parts: Mapped[int] = mapped_column(SmallInteger)

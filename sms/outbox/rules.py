@@ -138,6 +138,7 @@ class Terms:
     scheduled_at: datetime | None = None
     out_of_hours: OutOfHours = OutOfHours.WAIT
     plan: Sequence[PlanLine] = ()
+    is_answer: bool = False  # to what a recipient just wrote: goes also to who has opted out by it
 
 
 AT_ONCE = Terms()

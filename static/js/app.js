@@ -145,13 +145,41 @@
     return { isGsm, units, parts, left: joined - used };
   };
 
+  /* What a line puts behind a text that does not end so, as sms/core/words.py and sms/lines/rules.py tell. */
+  const ALIKE = new Map([..."يىكةۀأإٱ"].map((c, place) => [c, [..."ییکههااا"][place]]));
+  [..."۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩"].forEach((c, place) => ALIKE.set(c, String(place % 10)));
+  const folded = (text) => {
+    let found = "";
+    let isParted = false;
+    for (const raw of text.normalize("NFKC").toLowerCase()) {
+      const letter = ALIKE.get(raw) ?? raw;
+      if (letter === "\u0640" || /[\p{Cf}\p{Mn}\p{Me}]/u.test(letter)) continue;
+      if (!/[\p{L}\p{N}]/u.test(letter)) {
+        isParted = true;
+        continue;
+      }
+      if (isParted && /\d/.test(letter) && /\d$/.test(found)) found += " ";
+      found += letter;
+      isParted = false;
+    }
+    return found;
+  };
+  const ending = (text, suffix) => {
+    const wanted = folded(suffix ?? "");
+    const said = folded(text);
+    if (!wanted || !text) return "";
+    const before = said.slice(0, -wanted.length).slice(-1);
+    return said.endsWith(wanted) && !(/^\d/.test(wanted) && /\d/.test(before)) ? "" : `\n${suffix}`;
+  };
+
   const number = new Intl.NumberFormat(root.lang);
   const count = (field) => {
     const shown = document.querySelector(`[data-count-of="${CSS.escape(field.id)}"]`);
     if (!shown) return;
     const line = field.form?.querySelector("option[data-joined]:checked, input[data-joined]:checked");
     const { place, placeLength } = field.dataset; // where an address of a fixed length will stand
-    const text = place ? field.value.replaceAll(place, "x".repeat(Number(placeLength))) : field.value;
+    const written = place ? field.value.replaceAll(place, "x".repeat(Number(placeLength))) : field.value;
+    const text = written + ending(written, line?.dataset.suffix);
     const measured = measure(text, Number((line ?? field).dataset.joined ?? 67));
     for (const place of shown.querySelectorAll("[data-count]"))
       place.textContent = number.format(measured[place.dataset.count]);

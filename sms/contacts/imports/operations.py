@@ -160,8 +160,8 @@ FROM (SELECT mobile, max(name) AS name FROM contacts_incoming WHERE name <> '' G
 WHERE m.group_id = :group_id AND m.mobile = n.mobile AND m.name <> n.name
 """
 _INTO_OPT_OUTS = """
-INSERT INTO contacts_optout (account_id, recipient, line_id, reason, created_at)
-SELECT DISTINCT CAST(:account_id AS bigint), mobile, CAST(NULL AS int), :reason, CAST(:at AS timestamptz)
+INSERT INTO contacts_optout (account_id, recipient, line_id, reason, source, created_at)
+SELECT DISTINCT CAST(:account_id AS bigint), mobile, CAST(NULL AS int), :reason, 'import', CAST(:at AS timestamptz)
 FROM contacts_incoming
 ON CONFLICT (account_id, recipient, line_id) DO NOTHING
 """

@@ -1,7 +1,7 @@
 """Files of rows that somebody takes away: CSV as a stream, XLSX as a workbook; what was typed stays text in both."""
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from flask import Response, send_file, stream_with_context
@@ -43,6 +43,6 @@ def _line(row: Sequence[str | int]) -> str:
     return ",".join(cell(value) if isinstance(value, str) else str(value) for value in row) + "\r\n"
 
 
-def _chained(first: str, others: Iterable[str]) -> Iterable[str]:
+def _chained(first: str, others: Iterable[str]) -> Iterator[str]:
     yield first
     yield from others

@@ -1,9 +1,13 @@
 """Texts are taken into the inbox of whoever owns their line."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from sms.contacts.words.operations import hear
+from sms.contacts.words.rules import Said
 from sms.core.db import execute, rows
-from sms.inbox.rules import Arrived, Receiver, keys_of, line_of, once_each, parts_of, sender_of
+from sms.inbox.rules import Arrived, Receiver, is_mobile, keys_of, line_of, once_each, parts_of, sender_of
+from sms.lines.rules import LineKind
 
 _TAKERS = 815_493_030  # one taker at a time: whether a text repeats another is asked before it is written
 
@@ -25,6 +29,7 @@ SELECT * FROM unnest(CAST(:gateways AS int[]), CAST(:keys AS bytea[]), CAST(:lin
     CAST(:parts AS smallint[]), CAST(:missing AS smallint[]), CAST(:refs AS text[]), CAST(:sent AS timestamptz[]),
     CAST(:received AS timestamptz[]), CAST(:times AS int[]))
 ON CONFLICT (gateway_id, key) DO UPDATE SET times = m.times + excluded.times
+RETURNING m.gateway_id, m.key, xmax = 0 AS is_new
 """
 
 
@@ -46,19 +51,13 @@ def _at_home(text: Arrived) -> Arrived:
 def _put(texts: Sequence[Arrived]) -> None:
     kept = once_each(texts, _known(texts))
     receivers = _receivers([each.text.line_number for each in kept])
-    owners: list[int | None] = []
-    line_ids: list[int | None] = []
-    for each in kept:
-        receiver = receivers.get(each.text.line_number)
-        is_theirs = receiver is not None and receiver.operator_code == each.text.operator_code
-        line_ids.append(receiver.line_id if receiver is not None and is_theirs else None)
-        owners.append(receiver.owner_at(each.text.received_at) if receiver is not None and is_theirs else None)
-    execute(
+    homes = [_home(each.text, receivers.get(each.text.line_number)) for each in kept]
+    written = rows(
         _PUT,
         gateways=[each.text.gateway_id for each in kept],
         keys=[each.key for each in kept],
-        line_ids=line_ids,
-        accounts=owners,
+        line_ids=[home.line_id for home in homes],
+        accounts=[home.account_id for home in homes],
         lines=[each.text.line_number for each in kept],
         senders=[sender_of(each.text.sender) for each in kept],
         bodies=[each.text.body for each in kept],
@@ -69,6 +68,37 @@ def _put(texts: Sequence[Arrived]) -> None:
         received=[each.text.received_at for each in kept],
         times=[each.times for each in kept],
     )
+    fresh = {(each.gateway_id, bytes(each.key)) for each in written if each.is_new}
+    _hear(
+        [(each.text, home) for each, home in zip(kept, homes, strict=True) if (each.text.gateway_id, each.key) in fresh]
+    )
+
+
+class _Home(NamedTuple):
+    """Where a text belongs: the line it came to, whose that was, and whether it is everybody's."""
+
+    line_id: int | None = None
+    account_id: int | None = None
+    is_public: bool = False
+
+
+def _home(text: Arrived, receiver: Receiver | None) -> _Home:
+    if receiver is None or receiver.operator_code != text.operator_code:
+        return _Home()
+    return _Home(receiver.line_id, receiver.owner_at(text.received_at), receiver.kind == LineKind.PUBLIC)
+
+
+def _hear(arrived: Sequence[tuple[Arrived, _Home]]) -> None:
+    """Whoever opts out does so in the transaction that takes his text in: no send accepted afterwards can miss it. What
+    came before is not heard again when it repeats."""
+    said = [
+        Said(home.line_id, home.account_id, int(sender), text.body)
+        for text, home in arrived
+        if home.line_id is not None and (home.account_id is not None or home.is_public)
+        if is_mobile(sender := sender_of(text.sender))
+    ]
+    if said:
+        hear(said, at=max(text.received_at for text, _ in arrived))
 
 
 def _known(texts: Sequence[Arrived]) -> frozenset[tuple[int, bytes]]:

@@ -16,6 +16,7 @@ from sms.lines.formats.queries import audience_of, prices, sellers
 from sms.lines.public.queries import numbers, verified
 from sms.lines.queries import UsableLine, usable_lines
 from sms.lines.rules import LineKind, Window, check_window
+from sms.lines.suffix.rules import ending_of
 from sms.operators.queries import network_guess
 from sms.operators.rules import Outcome
 from sms.outbox.comparison.rules import Advice, Tried, advise
@@ -27,8 +28,11 @@ NO_SUCH_COMPARISON = N_("There is no such comparison.")
 _LINES = """
 SELECT cl.line_id, cl.problem, cl.problem_params, l.number, l.joined_units, l.opens_at, l.closes_at,
        o.id AS operator_id, o.code AS operator_code, o.name_fa AS operator_name_fa, o.name_en AS operator_name_en,
-       o.colour, c.id AS campaign_id, c.state, c.is_free, c.held_mrial, c.accepted_at, m.*
+       o.colour, c.id AS campaign_id, c.suffix AS ending,
+       CASE WHEN coalesce(l.demands_suffix, f.is_demanded) THEN coalesce(f.suffix, 'لغو11') ELSE '' END AS suffix,
+       c.state, c.is_free, c.held_mrial, c.accepted_at, m.*
 FROM outbox_comparison_line cl JOIN lines_line l ON l.id = cl.line_id JOIN operators_operator o ON o.id = l.operator_id
+LEFT JOIN lines_suffix f ON f.operator_id = o.id
 LEFT JOIN outbox_campaign c ON c.id = cl.campaign_id
 LEFT JOIN LATERAL (
     SELECT count(*) AS count, count(*) FILTER (WHERE m.outcome = 'delivered') AS delivered_count,
@@ -145,7 +149,8 @@ def _lines(account_id: int, found: Row[Any], at: datetime) -> tuple[ComparedLine
     cheapest = line_prices(account_id, at=at)
     made = []
     for line in lines:
-        text = measured(found.body, joined_units=line.joined_units)
+        ending = ending_of(found.body, line.suffix) if line.ending is None else line.ending
+        text = measured(found.body + ending, joined_units=line.joined_units)
         refunds = [
             (str(outcome), refund_of(resolver.rule(line_id=line.line_id, network_id=network_id, outcome=outcome)))
             for outcome in (Outcome.BLOCKED, Outcome.NOT_IN_NETWORK)

@@ -107,7 +107,10 @@ def _offer(form: ComposeForm) -> list[UsableLine]:
     _offer_links(form)
     lines = [line for line in found if line.standing is None or not line.standing.is_forbidden]
     form.line_id.choices = [
-        SelectChoice(line.id, line_name(line), render_kw={"data-joined": str(line.joined_units)}) for line in lines
+        SelectChoice(
+            line.id, line_name(line), render_kw={"data-joined": str(line.joined_units), "data-suffix": line.suffix}
+        )
+        for line in lines
     ]
     form.offer_groups(contacts.groups(visitor().account_id))
     return lines
@@ -179,11 +182,16 @@ def _draft_page(
         form=form or _form_of(found),
         terms=terms,
         preview=seen,
-        parts=split(worded(found), profile_of(seen.line.joined_units)) if seen and seen.line else [],
+        parts=_parts(found, seen.line) if seen and seen.line else [],
         refusal=refusal,
         problem_of=say,
         problem=_(found.problem, **localised(found.problem_params)) if found.problem else "",
     )
+
+
+def _parts(found: Draft, line: UsableLine) -> list[str]:
+    """The parts in which the text goes over a line, with what is put behind it there."""
+    return split(line.text_of(worded(found)), profile_of(line.joined_units))
 
 
 def _form_of(found: Draft) -> DraftForm:

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from sms.billing.queries import Price, payers, price_list
-from sms.contacts.queries import suppression
+from sms.contacts.queries import Suppression, suppression
 from sms.core.crash import crash_point
 from sms.core.db import after_commit, array, copy_in, copy_text, db, execute, rows, scalar
 from sms.core.errors import NotFound, Refusal
@@ -54,7 +54,7 @@ _MESSAGE_COLUMNS = (
 )
 _BATCH_COLUMNS = (
     *("id", "first_id", "last_id", "size", "turn"),
-    *("campaign_id", "account_id", "line_id", "gateway_id", "state", "priority"),
+    *("campaign_id", "account_id", "line_id", "gateway_id", "state", "priority", "suffix"),
 )
 
 
@@ -66,6 +66,7 @@ class _Loading:
     account_id: int
     line: UsableLine
     measured: Measure
+    ending: str
     prices: dict[int, Price]
     guess: NetworkGuess
     opted_out: Set[str]
@@ -179,8 +180,8 @@ def _prepared(draft: Draft, terms: Terms, at: datetime) -> _Loading:
     if line is None:
         raise Refusal(N_("Choose a line that you may send from."))
     check_link(draft, line, begins_at=begins_at)
-    text = measured(worded(draft), joined_units=line.joined_units)
-    opted_out = suppression(draft.account_id)
+    text = measured(line.text_of(worded(draft)), joined_units=line.joined_units)
+    opted_out = Suppression() if terms.is_answer else suppression(draft.account_id)
     return _Loading(
         campaign_id=int(scalar("SELECT nextval(pg_get_serial_sequence('outbox_campaign', 'id'))")),
         account_id=draft.account_id,
@@ -188,6 +189,7 @@ def _prepared(draft: Draft, terms: Terms, at: datetime) -> _Loading:
         measured=text,
         prices=_prices(draft.account_id, line, text, at),
         guess=network_guess(),
+        ending=line.ending_of(draft.body),
         opted_out=frozenset(map(str, opted_out.everywhere | opted_out.by_line.get(line.id, frozenset()))),
         terms=terms,
         payers=payers(draft.account_id),
@@ -218,7 +220,7 @@ def _prices(account_id: int, line: UsableLine, text: Measure, at: datetime) -> d
 
 
 def _counts(draft: Draft, loading: _Loading) -> dict[int, int]:
-    return sendable(draft.networks, draft.suppressed, line_id=loading.line.id)
+    return sendable(draft.networks, {} if loading.terms.is_answer else draft.suppressed, line_id=loading.line.id)
 
 
 def _refuse_out_of_hours(loading: _Loading, count: int, at: datetime) -> None:
@@ -320,11 +322,11 @@ def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int,
     total = sent + sum(loading.skipped.values())
     rows(
         """INSERT INTO outbox_campaign (id, account_id, user_id, key, body_hash, line_id, escrow_wallet_id, title, body,
-               is_unicode, parts, state, priority, total_count, sendable_count, held_mrial, first_id, last_id, skipped,
-               accepted_at, scheduled_at, out_of_hours, is_free, payee_wallet_ids)
-           VALUES (:id, :account_id, :user_id, :key, :body_hash, :line_id, :wallet_id, :title, :body, :is_unicode,
-               :parts, 'queued', :priority, :total, :sendable, :held, :first_id, :last_id, CAST(:skipped AS jsonb), :at,
-               :scheduled_at, :out_of_hours, :is_free, CAST(:payees AS bigint[]))
+               suffix, is_unicode, parts, state, priority, total_count, sendable_count, held_mrial, first_id, last_id,
+               skipped, accepted_at, scheduled_at, out_of_hours, is_free, payee_wallet_ids)
+           VALUES (:id, :account_id, :user_id, :key, :body_hash, :line_id, :wallet_id, :title, :body, :suffix,
+               :is_unicode, :parts, 'queued', :priority, :total, :sendable, :held, :first_id, :last_id,
+               CAST(:skipped AS jsonb), :at, :scheduled_at, :out_of_hours, :is_free, CAST(:payees AS bigint[]))
            RETURNING id""",
         id=loading.campaign_id,
         account_id=loading.account_id,
@@ -335,6 +337,7 @@ def _insert_campaign(loading: _Loading, *, draft: Draft, key: str, user_id: int,
         wallet_id=wallet_id,
         title=draft.title,
         body=draft.body,
+        suffix=loading.ending,
         is_unicode=loading.measured.encoding is Encoding.UCS2,
         parts=loading.measured.parts,
         priority=int(priority_of(sent)),
@@ -357,7 +360,8 @@ def _insert_batches(loading: _Loading) -> None:
     gateway_id = loading.line.gateway_id
     turn = first_turn(gateway_id=gateway_id, account_id=loading.account_id, priority=priority)
     state = BatchState.QUEUED if loading.terms.scheduled_at is None else BatchState.PAUSED
-    tail = f"\t{loading.campaign_id}\t{loading.account_id}\t{loading.line.id}\t{gateway_id}\t{state}\t{int(priority)}\n"
+    tail = f"\t{loading.campaign_id}\t{loading.account_id}\t{loading.line.id}\t{gateway_id}\t{state}\t{int(priority)}"
+    tail += f"\t{copy_text(loading.ending)}\n"
     copy_in(
         "outbox_batch",
         _BATCH_COLUMNS,

@@ -29,9 +29,10 @@ def move_to_new_batch(
     low, high = min(message_ids), max(message_ids)
     new_id = scalar(
         """INSERT INTO outbox_batch (campaign_id, account_id, line_id, gateway_id, state, priority, turn, attempt,
-               first_id, last_id, size, not_before, is_pinned)
+               first_id, last_id, size, not_before, is_pinned, suffix)
            SELECT campaign_id, account_id, line_id, gateway_id, 'queued', priority, turn, attempt, :low, :high, :size,
-               clock_timestamp() + make_interval(secs => :seconds), is_pinned OR :are_unknown
+               clock_timestamp() + make_interval(secs => :seconds), is_pinned OR :are_unknown,
+               suffix
            FROM outbox_batch WHERE id = :batch_id RETURNING id""",
         low=low,
         high=high,

@@ -23,6 +23,7 @@ from sms.outbox.operations.accept import refuse_when_closed
 from sms.outbox.operations.campaigns import cancel
 from sms.outbox.operations.counters import touch
 from sms.outbox.operations.turns import first_turn
+from sms.outbox.operations.withdrawing import withdraw_opted_out
 from sms.outbox.queries.control import closed_lines
 from sms.outbox.rules import OutOfHours, Priority, check_schedule
 
@@ -34,7 +35,8 @@ SELECT id, state, size, gateway_id, line_id, attempt FROM outbox_batch
 WHERE campaign_id = :id AND state IN ('queued', 'paused') ORDER BY id FOR NO KEY UPDATE
 """
 _CAMPAIGN = """
-SELECT id, account_id, line_id, priority, sendable_count, scheduled_at, paused_at, cancelled_at, out_of_hours
+SELECT id, account_id, line_id, priority, sendable_count, scheduled_at, paused_at, cancelled_at, out_of_hours,
+       accepted_at, first_id, last_id
 FROM outbox_campaign WHERE id = :id FOR NO KEY UPDATE
 """
 _HOLD_BACK = "UPDATE outbox_batch SET state = 'paused' WHERE campaign_id = :id AND state = 'queued'"
@@ -128,7 +130,7 @@ def resume(*, campaign_id: int, account_id: int, user_id: int | None, at: dateti
         _refuse_out_of_hours(held, begins_at=at)
     _change(campaign_id, "paused_at = NULL")
     if is_due:
-        _queue(held)
+        _queue(held, at)
     _note("campaign.resumed", held, user_id, {"count": held.paused_count}, at)
     return held.queued_count + held.paused_count
 
@@ -151,7 +153,7 @@ def schedule(
     if scheduled_at is not None:
         execute(_HOLD_BACK, id=campaign_id)
     elif held.campaign.paused_at is None:
-        _queue(held)
+        _queue(held, at)
     _note("campaign.scheduled", held, user_id, {"scheduled_at": begins_at.isoformat()}, at)
 
 
@@ -176,7 +178,7 @@ def release_due(*, at: datetime) -> int:
         if campaign is None or campaign.paused_at is not None or campaign.scheduled_at is None:
             continue
         if campaign.scheduled_at <= at:
-            _queue(_Held(campaign, batches))
+            _queue(_Held(campaign, batches), at)
             begun.append(due.id)
     touch(begun)
     return len(begun)
@@ -192,9 +194,11 @@ def refuse_out_of_hours(*, at: datetime) -> int:
     return len(found)
 
 
-def _queue(held: _Held) -> None:
-    """Put what is held back into the queues of its gateways, behind what the account has there already."""
+def _queue(held: _Held, at: datetime) -> None:
+    """Put what is held back into the queues of its gateways, behind what the account has there already; but nothing to
+    those who opted out meanwhile."""
     campaign = held.campaign
+    withdraw_opted_out(campaign, held.batches, at=at)
     for gateway_id in sorted({batch.gateway_id for batch in held.batches if batch.state == "paused"}):
         turn = first_turn(gateway_id=gateway_id, account_id=campaign.account_id, priority=campaign.priority)
         execute(_QUEUE, id=campaign.id, gateway_id=gateway_id, turn=turn)

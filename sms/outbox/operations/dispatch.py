@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sms.core.crash import crash_point
 from sms.core.db import array, bulk, copy_in, copy_text, execute, rows
 from sms.core.errors import SmsError
+from sms.core.parts import Encoding, encoding_of
 from sms.links.queries import use as link_use
 from sms.links.rules.codes import Use
 from sms.operators.contract import Answer, AnswerKind, Envelope, PartRef
@@ -32,8 +33,8 @@ WHERE id BETWEEN :low AND :high AND batch_id = ANY(CAST(:batch_ids AS bigint[]))
 """
 
 _TEXTS = """
-SELECT b.id, c.body, c.is_unicode, c.escrow_wallet_id, c.payee_wallet_ids, c.link_use_id, l.number AS line_number,
-       l.joined_units, o.code AS operator_code
+SELECT b.id, c.body || b.suffix AS body, b.suffix = c.suffix AS is_as_accepted, c.is_unicode, c.escrow_wallet_id,
+       c.payee_wallet_ids, c.link_use_id, l.number AS line_number, l.joined_units, o.code AS operator_code
 FROM outbox_batch b JOIN outbox_campaign c ON c.id = b.campaign_id JOIN lines_line l ON l.id = b.line_id
 JOIN operators_operator o ON o.id = l.operator_id WHERE b.id = ANY(:ids)
 """
@@ -143,7 +144,7 @@ def _claimed(batch: Any, text: Any, recipients: Sequence[Recipient], uses: Mappi
         operator_code=text.operator_code,
         line_number=text.line_number,
         body=text.body,
-        is_unicode=text.is_unicode,
+        is_unicode=text.is_unicode if text.is_as_accepted else encoding_of(text.body) is Encoding.UCS2,
         recipients=recipients,
         epoch=batch.epoch,
         joined_units=text.joined_units,

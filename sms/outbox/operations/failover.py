@@ -61,9 +61,10 @@ ORDER BY b.id LIMIT :most FOR NO KEY UPDATE OF b
 """
 
 _OPTED_OUT = """
-SELECT m.batch_id, array_agg(m.id ORDER BY m.id) AS ids FROM outbox_message m
-JOIN contacts_optout o ON o.account_id = m.account_id AND o.recipient = m.recipient AND o.line_id = :line_id
-WHERE m.id BETWEEN :low AND :high AND m.batch_id = ANY(:ids) AND m.outcome IS NULL GROUP BY m.batch_id
+SELECT m.batch_id, array_agg(DISTINCT m.id ORDER BY m.id) AS ids FROM outbox_message m
+JOIN contacts_optout o ON o.recipient = m.recipient AND o.line_id = :line_id
+WHERE m.id BETWEEN :low AND :high AND m.batch_id = ANY(:ids) AND m.outcome IS NULL
+  AND contacts_is_opted_out(m.account_id, m.recipient, :line_id) GROUP BY m.batch_id
 """
 
 _REPRICE = """
@@ -92,7 +93,8 @@ FROM moved
 """
 
 _RELABEL = """
-UPDATE outbox_batch b SET line_id = :line_id, gateway_id = :gateway_id, turn = :turn + n.place - 1, not_before = now()
+UPDATE outbox_batch b SET line_id = :line_id, gateway_id = :gateway_id, turn = :turn + n.place - 1, not_before = now(),
+    suffix = :suffix
 FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS n (id, place) WHERE b.id = n.id
 """
 
@@ -107,9 +109,9 @@ WITH numbered AS MATERIALIZED (
     FROM numbered WHERE piece > 0 GROUP BY batch_id, piece
 ), made AS (
     INSERT INTO outbox_batch (id, campaign_id, account_id, line_id, gateway_id, state, priority, turn, attempt,
-        first_id, last_id, size)
+        first_id, last_id, size, suffix)
     SELECT t.new_id, b.campaign_id, b.account_id, b.line_id, b.gateway_id, b.state, b.priority, b.turn, b.attempt,
-        t.first_id, t.last_id, t.size
+        t.first_id, t.last_id, t.size, b.suffix
     FROM tails t JOIN outbox_batch b ON b.id = t.batch_id
 ), shifted AS (
     UPDATE outbox_message m SET batch_id = t.new_id FROM numbered n JOIN tails t USING (batch_id, piece)
@@ -125,8 +127,9 @@ SELECT d.move_id, t.new_id FROM tails t JOIN outbox_moved d ON d.batch_id = t.ba
 _SET_APART = """
 WITH made AS (
     INSERT INTO outbox_batch (campaign_id, account_id, line_id, gateway_id, state, priority, turn, attempt, first_id,
-        last_id, size, is_pinned)
-    SELECT campaign_id, account_id, line_id, gateway_id, state, priority, turn, attempt, :low, :high, :size, true
+        last_id, size, is_pinned, suffix)
+    SELECT campaign_id, account_id, line_id, gateway_id, state, priority, turn, attempt, :low, :high, :size, true,
+        suffix
     FROM outbox_batch WHERE id = :batch_id RETURNING id
 ), shifted AS (
     UPDATE outbox_message SET batch_id = (SELECT id FROM made) WHERE id = ANY(:ids) AND id BETWEEN :low AND :high
@@ -319,7 +322,8 @@ def _relabel(move: Row[Any], batches: Sequence[Any], line: UsableLine) -> None:
     """The batches are the other line's from now on, behind what the account has in that queue already."""
     ids = [batch.id for batch in batches]
     turn = first_turn(gateway_id=line.gateway_id, account_id=move.account_id, priority=move.priority)
-    execute(_RELABEL, ids=ids, line_id=line.id, gateway_id=line.gateway_id, turn=turn)
+    suffix = line.ending_of(move.body)
+    execute(_RELABEL, ids=ids, line_id=line.id, gateway_id=line.gateway_id, turn=turn, suffix=suffix)
     execute(
         "INSERT INTO outbox_moved (move_id, batch_id) SELECT :move_id, unnest(CAST(:ids AS bigint[]))",
         move_id=move.id,

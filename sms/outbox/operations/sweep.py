@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sms.contacts.imports.queries import waiting
+from sms.contacts.words.queries import due
 from sms.core.db import execute, rows, scalar
 from sms.core.queue import GENERAL_QUEUE, INTAKE_QUEUE, Job, reports_queue, ring, sending_queue
 from sms.operators.inbound import operations as inbound
@@ -65,6 +66,8 @@ def sweep(*, at: datetime) -> None:
 def _look_after_lists() -> None:
     for draft in rows("SELECT id FROM outbox_draft WHERE state = 'reading' ORDER BY id LIMIT 20"):
         ring(Job.READ_DRAFT, queue=INTAKE_QUEUE, draft_id=draft.id)
+    if due(most=1):
+        ring(Job.SEND_REPLIES, queue=GENERAL_QUEUE)
     for import_id in waiting():
         ring(Job.READ_CONTACTS, queue=INTAKE_QUEUE, import_id=import_id)
 

@@ -317,7 +317,7 @@ def prices_over(line: UsableLine, body: str, *, account_id: int, at: datetime) -
     refusal = line.link_refusal(body)
     if refusal is not None:
         raise refusal
-    text = measured(body, joined_units=line.joined_units)
+    text = measured(line.text_of(body), joined_units=line.joined_units)
     language = language_of(text.encoding)
     listed = price_list(account_id=account_id, line_id=line.id, operator_id=line.operator_id, at=at)
     return MessagePrices(

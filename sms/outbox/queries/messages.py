@@ -318,7 +318,7 @@ def progress_of(message: Any) -> Progress | None:
 
 def message(*, account_id: int, message_id: int) -> Row[Any] | None:
     """One message of an account, as in the lists but with its whole text."""
-    columns = _COLUMNS.replace("left(c.body, 120)", "c.body")
+    columns = _COLUMNS.replace("left(c.body, 120)", "c.body || coalesce(b.suffix, '')")
     return row(columns + "WHERE m.id = :id AND m.account_id = :account_id", id=message_id, account_id=account_id)
 
 

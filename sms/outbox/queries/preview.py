@@ -63,6 +63,7 @@ class Preview:
     units: int
     parts: int
     left: int
+    ending: str
     networks: tuple[NetworkShare, ...]
     lines: tuple[LinePreview, ...]
     line: UsableLine | None
@@ -93,13 +94,15 @@ def preview(*, account_id: int, draft_id: int, at: datetime) -> Preview:
         for line in usable_lines(account_id, at=at)
     )
     chosen = next((found for found in lines if found.is_chosen), None)
-    text = measure(worded(draft), profile_of(chosen.line.joined_units if chosen else _STANDARD_UNITS))
+    body = chosen.line.text_of(worded(draft)) if chosen else worded(draft)
+    text = measure(body, profile_of(chosen.line.joined_units if chosen else _STANDARD_UNITS))
     counts = sendable(draft.networks, draft.suppressed, line_id=draft.line_id)
     return Preview(
         encoding=text.encoding,
         units=text.units,
         parts=text.parts,
         left=text.left,
+        ending=body.removeprefix(draft.body),
         networks=chosen.networks if chosen else _shares(known, counts, {}),
         lines=lines,
         line=chosen.line if chosen else None,
@@ -124,7 +127,7 @@ def _over(
     prices: dict[int, int] = {}
     parts, total, problem, is_free = 0, None, None, False
     try:
-        text = measured(worded(draft), joined_units=line.joined_units)
+        text = measured(line.text_of(worded(draft)), joined_units=line.joined_units)
         parts = text.parts
         language = language_of(text.encoding)
         listed = price_list(account_id=draft.account_id, line_id=line.id, operator_id=line.operator_id, at=at)

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from sms.core.db import row, rows
 
 _BATCHES = """
-SELECT p.batch_id, p.count, p.wire_at, p.price_mrial, b.campaign_id, c.title, c.body,
+SELECT p.batch_id, p.count, p.wire_at, p.price_mrial, b.campaign_id, c.title, c.body || b.suffix AS body,
        c.account_id, a.name AS account_name, l.number AS line_number, g.name AS gateway_name
 FROM (
     SELECT u.batch_id, count(*) AS count, min(u.wire_at) AS wire_at, sum(m.price_mrial)::bigint AS price_mrial
