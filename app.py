@@ -38,6 +38,7 @@ from sms.inbox import admin as inbox_admin
 from sms.inbox import views as inbox_views
 from sms.inbox import webhooks as inbox_webhooks
 from sms.dashboard.usage import views as usage_views
+from sms.inbox.labels import views as labels_views
 from sms.ledger import admin as ledger_admin
 from sms.ledger import cli as ledger_cli
 from sms.ledger import views as ledger_views
@@ -90,6 +91,7 @@ BLUEPRINTS = (
     outbox_views.bp,
     outbox_webhooks.bp,
     inbox_views.bp,
+    labels_views.bp,
     inbox_webhooks.bp,
     comparison_views.bp,
     profit_views.bp,

@@ -11,6 +11,7 @@ from sms.core.calendar import start_of_day
 from sms.core.text import N_
 from sms.core.web.filters import digits
 from sms.core.web.forms import DayField, FilterForm, Form
+from sms.inbox.labels.queries import Label
 from sms.inbox.queries import InboxFilter
 from sms.inbox.rules import SEARCH_LENGTH, Box, sender_of
 
@@ -22,15 +23,18 @@ class InboxFilterForm(FilterForm):
 
     q = StringField(N_("Sender or words"), filters=[lambda text: (text or "").strip()[:SEARCH_LENGTH]])
     line_id = SelectField(N_("Line"))
+    label_id = SelectField(N_("Label"))
     day = DayField(N_("Day"))
     box = SelectField(N_("Shown"), choices=[SelectChoice(code, label) for code, label in BOX_LABELS.items()])
 
-    def __init__(self, *args: Any, lines: Sequence[Any] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lines: Sequence[Any] = (), labels: Sequence[Label] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.line_id.choices = [SelectChoice("", N_("All"))]
         self.line_id.choices += [
             SelectChoice(str(line.id), f"{digits(line.number)} {line.alias}".strip()) for line in lines
         ]
+        self.label_id.choices = [SelectChoice("", N_("All"))]
+        self.label_id.choices += [SelectChoice(str(label.id), label.name) for label in labels]
 
     @property
     def narrowed(self) -> InboxFilter:
@@ -41,6 +45,7 @@ class InboxFilterForm(FilterForm):
         return InboxFilter(
             box=Box(self.box.data or ""),
             line_id=int(self.line_id.data) if self.line_id.data else None,
+            label_id=int(self.label_id.data) if self.label_id.data else None,
             sender=sender_of(wanted) if is_number else "",
             words="" if is_number else wanted,
             since=since,

@@ -2,7 +2,7 @@
 at page time but unread texts, and of these only the first hundred."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,7 @@ class InboxFilter:
 
     box: Box = Box.ALL
     line_id: int | None = None
+    label_id: int | None = None
     sender: str = ""
     words: str = ""
     since: datetime | None = None
@@ -46,6 +47,7 @@ class InboxFilter:
         params: dict[str, object] = {}
         for condition, name, value in (
             ("m.line_id = :line_id", "line_id", self.line_id),
+            (_LABELLED, "label_id", self.label_id),
             ("m.sender = :sender", "sender", self.sender or None),
             ("m.received_at >= :since", "since", self.since),
             ("m.received_at < :until", "until", self.until),
@@ -56,6 +58,8 @@ class InboxFilter:
         return " AND ".join(found), params
 
 
+_LABELLED = """EXISTS (SELECT FROM inbox_labelled d JOIN inbox_label b ON b.id = d.label_id
+    WHERE d.label_id = :label_id AND d.line_id = m.line_id AND d.sender = m.sender AND b.account_id = :account_id)"""
 _BOXES = {
     Box.ALL: "m.archived_at IS NULL",
     Box.UNREAD: "m.archived_at IS NULL AND m.read_at IS NULL",
@@ -80,6 +84,39 @@ WHERE m.account_id = :account_id AND {{narrowed}} {{older}} {_NEWEST_FIRST}
 """  # noqa: S608 - the same
 
 
+# A label is looked for among the newest texts too, and then in each of the conversations it is on.
+_NEWEST_LABELLED = f"""
+WITH newest AS MATERIALIZED (
+    SELECT m.* FROM inbox_message m WHERE m.account_id = :account_id AND {{unlabelled}} {{older}}
+    ORDER BY m.received_at DESC, m.id DESC LIMIT :walked)
+{_COLUMNS.replace("FROM inbox_message m", "FROM newest m")}
+WHERE {{narrowed}} {{said}} {_NEWEST_FIRST}
+"""  # noqa: S608 - our own words
+_IN_LABELLED = f"""
+WITH found AS MATERIALIZED (
+    SELECT x.* FROM inbox_label b JOIN inbox_labelled d ON d.label_id = b.id
+    CROSS JOIN LATERAL (
+        SELECT m.* FROM inbox_message m
+        WHERE m.account_id = :account_id AND m.sender = d.sender AND m.line_id = d.line_id
+          AND {{unlabelled}} {{older}} {{said}}
+        ORDER BY m.received_at DESC, m.id DESC LIMIT :most) x
+    WHERE b.id = :label_id AND b.account_id = :account_id
+    ORDER BY x.received_at DESC, x.id DESC LIMIT :most)
+{_COLUMNS.replace("FROM inbox_message m", "FROM found m")} {_NEWEST_FIRST}
+"""  # noqa: S608 - the same
+
+
+def _labelled(
+    narrowed: str, older: str, params: dict[str, object], *, wanted: InboxFilter, most: int
+) -> Sequence[Row[Any]]:
+    """The newest texts of a label's conversations: among the newest there are, else conversation by conversation."""
+    unlabelled, _params = replace(wanted, label_id=None).conditions()
+    said = f"AND {_WORDS} @@ to_tsquery('simple', :words)" if "words" in params else ""
+    places = {"narrowed": narrowed, "older": older, "unlabelled": unlabelled, "said": said}
+    near = rows(_NEWEST_LABELLED.format(**places), **params, walked=_WALKED, most=most)
+    return near if len(near) == most else rows(_IN_LABELLED.format(**places), **params, most=most)
+
+
 def texts(account_id: int, wanted: InboxFilter, *, before: int | None, most: int) -> Sequence[Row[Any]]:
     """The newest texts that fit, those that came before text `before`."""
     narrowed, params = wanted.conditions()
@@ -87,6 +124,9 @@ def texts(account_id: int, wanted: InboxFilter, *, before: int | None, most: int
     params["account_id"] = account_id
     if words := words_of(wanted.words):
         params["words"] = words
+    if wanted.label_id is not None:
+        return _labelled(narrowed, older, params, wanted=wanted, most=most)
+    if words:
         return _searched(narrowed, older, params, wanted=wanted, most=most)
     return rows(
         f"{_COLUMNS} WHERE m.account_id = :account_id AND {narrowed} {older} {_NEWEST_FIRST}",
@@ -218,7 +258,8 @@ class Said:
 
 # What was sent to somebody over a line lies by the account's recipients; a campaign's text is the same for all of them.
 _SENT = """
-SELECT m.id, c.body, c.accepted_at FROM outbox_message m JOIN outbox_campaign c ON c.id = m.campaign_id
+SELECT m.id, c.body || coalesce(b.suffix, '') AS body, c.accepted_at
+FROM outbox_message m JOIN outbox_campaign c ON c.id = m.campaign_id LEFT JOIN outbox_batch b ON b.id = m.batch_id
 WHERE m.account_id = :account_id AND m.recipient = :recipient AND m.line_id = :line_id AND m.parts > 0
   AND m.id >= :low AND m.id < :high
 ORDER BY m.id DESC LIMIT :most

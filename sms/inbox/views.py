@@ -24,6 +24,7 @@ from sms.core.web.htmx import is_htmx, redirect_to, render_page
 from sms.core.web.i18n import _, language
 from sms.inbox import queries
 from sms.inbox.forms import InboxFilterForm
+from sms.inbox.labels.queries import labels, labels_on
 from sms.inbox.operations import reading
 from sms.inbox.rules import UNREAD_SHOWN, is_mobile
 from sms.lines.queries import account_line, usable_line
@@ -32,8 +33,17 @@ bp = Blueprint("inbox", __name__)
 _PAGE = 25
 _LARGEST_LINE, _LARGEST_ID = 2**31 - 1, 2**63 - 1
 _READ = "texts-read"  # what the count in the menu listens for
-_WIDTHS = (18, 16, 16, 24, 60, 8, 18)
-_HEADER = (N_("Received at"), N_("Line"), N_("Sender"), N_("Name"), N_("Text"), N_("Parts"), N_("Read at"))
+_WIDTHS = (18, 16, 16, 24, 60, 8, 18, 24)
+_HEADER = (
+    N_("Received at"),
+    N_("Line"),
+    N_("Sender"),
+    N_("Name"),
+    N_("Text"),
+    N_("Parts"),
+    N_("Read at"),
+    N_("Labels"),
+)
 
 
 def _unread() -> str:
@@ -66,7 +76,8 @@ def _before() -> int | None:
 
 
 def _form() -> InboxFilterForm:
-    form: InboxFilterForm = InboxFilterForm.read(lines=queries.lines(visitor().account_id))
+    account_id = visitor().account_id
+    form: InboxFilterForm = InboxFilterForm.read(lines=queries.lines(account_id), labels=labels(account_id))
     return form
 
 
@@ -92,6 +103,7 @@ def texts() -> ResponseReturnValue:
         form=form,
         texts=shown,
         names=_names(account_id, shown),
+        labels=labels_on(account_id, [(each.line_id, each.sender) for each in shown]),
         seen=seen,
         older=shown[-1].id if len(found) > _PAGE else None,
         before=_before(),
@@ -138,7 +150,7 @@ def _ids() -> list[int]:
 
 def _back() -> Response:
     """To the list as it was narrowed; nowhere else."""
-    given = {name: request.form.get(name, "") for name in ("q", "line_id", "day", "box", "before")}
+    given = {name: request.form.get(name, "") for name in ("q", "line_id", "label_id", "day", "box", "before")}
     kept: dict[str, Any] = {name: value for name, value in given.items() if value}
     return redirect_to(url_for(".texts", **kept))
 
@@ -165,7 +177,11 @@ def _slices(reader: str) -> Iterator[list[tuple[str | int, ...]]]:
     account_id = visitor().account_id
     for some in queries.every_text(account_id, _form().narrowed):
         names = _names(account_id, some)
-        yield [_cells(each, names, reader) for each in some]
+        put = labels_on(account_id, {(each.line_id, each.sender) for each in some})
+        yield [
+            (*_cells(each, names, reader), "، ".join(label.name for label in put.get((each.line_id, each.sender), ())))
+            for each in some
+        ]
 
 
 def _cells(text: Any, names: Mapping[str, str], reader: str) -> tuple[str | int, ...]:
@@ -205,6 +221,8 @@ def conversation(line_id: int, sender: str) -> ResponseReturnValue:
         sender=sender,
         is_mobile=is_mobile(sender),
         name=name_of(account_id, int(sender)) if is_mobile(sender) else "",
+        labels=labels(account_id),
+        ticked={each.id for each in labels_on(account_id, [(line_id, sender)]).get((line_id, sender), ())},
         said=said,
         seen=seen,
         older=older,

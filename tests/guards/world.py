@@ -34,6 +34,7 @@ from sms.dashboard.alerts import operations as alerts
 from sms.dashboard.alerts.rules import Kind, Noticed
 from sms.dashboard.reconciliation.operations import comparing, credit, statements
 from sms.dashboard.reconciliation.rules import day_number
+from sms.inbox.labels import operations as labels
 from sms.inbox.operations import arriving, pushing
 from sms.lines.documents import operations as documents
 from sms.lines.documents.rules import DocumentKind
@@ -211,6 +212,8 @@ def make_world(app: Flask) -> World:
     assert found is not None
     order_id, document_id = _order(shop)
     group_id, reading_id = _contacts(shop)
+    with transaction():
+        label_id = labels.add_label(account_id=shop.account_id, name="urgent", colour="red", at=clock.now())
     secret = _texts(shop, line_id=dedicated)
     billed = _bill(shop)
     link_id, code = _link(shop)
@@ -227,6 +230,7 @@ def make_world(app: Flask) -> World:
         "order_id": order_id,
         "document_id": document_id,
         "group_id": group_id,
+        "label_id": label_id,
         "reading_id": reading_id,
         "comparison_id": comparison_id,
         "asked_id": make_asked(
