@@ -8,7 +8,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app import create_app
-from bench import bound, export, grown, link, lists, meanwhile, memory, pages, pushed, refunds, reports, send, single
+from bench import (
+    bound,
+    export,
+    grown,
+    inbox,
+    link,
+    lists,
+    meanwhile,
+    memory,
+    pages,
+    pushed,
+    refunds,
+    reports,
+    send,
+    single,
+)
 from bench.figures import Figure
 
 MEASURE: dict[str, Callable[[int], list[Figure]]] = {
@@ -25,6 +40,7 @@ MEASURE: dict[str, Callable[[int], list[Figure]]] = {
     "pages": pages.measure,
     "memory": memory.measure,
     "export": export.measure,
+    "inbox": inbox.measure,
 }
 
 

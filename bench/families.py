@@ -29,6 +29,7 @@ FAMILIES = (
     Family("single", ("P7",), rows=100, quick_rows=3),
     Family("meanwhile", ("P8",), rows=1_000_000, quick_rows=3_000),
     Family("pages", ("P9",), rows=10_000_000, quick_rows=2_000),
+    Family("inbox", ("P15",), rows=10_000_000, quick_rows=2_000),
     Family("memory", ("P11",), rows=10, quick_rows=1),
     Family("grown", ("P12",), rows=10_000_000, quick_rows=2_000),
     Family("export", ("P13",), rows=1_000_000, quick_rows=2_000),
