@@ -39,6 +39,9 @@ from sms.inbox import views as inbox_views
 from sms.inbox import webhooks as inbox_webhooks
 from sms.dashboard.usage import views as usage_views
 from sms.inbox.labels import views as labels_views
+from sms.inbox.automations import admin as automations_admin
+from sms.inbox.automations.views import results as automations_views
+from sms.inbox.forwarding import views as forwarding_views
 from sms.ledger import admin as ledger_admin
 from sms.ledger import cli as ledger_cli
 from sms.ledger import views as ledger_views
@@ -93,6 +96,8 @@ BLUEPRINTS = (
     inbox_views.bp,
     labels_views.bp,
     inbox_webhooks.bp,
+    automations_views.bp,
+    forwarding_views.bp,
     comparison_views.bp,
     profit_views.bp,
     refunds_views.bp,
@@ -123,6 +128,7 @@ BLUEPRINTS = (
     reconciliation_admin.bp,
     alerts_admin.bp,
     contacts_admin.bp,
+    automations_admin.bp,
     operators_admin.bp,
     operators_push.bp,
     lines_admin.bp,

@@ -3,6 +3,7 @@
 import time
 
 from jobs import asking, binding, sending
+from jobs.automations import ring_waiting
 from sms.core import clock
 from sms.core.crash import crash_point
 from sms.core.db import execute, transaction
@@ -89,6 +90,7 @@ def sweep() -> None:
     answered(Job.SWEEP)
     with transaction():
         sweep_at(at=clock.now())
+    ring_waiting()
     settle_dirty()
 
 

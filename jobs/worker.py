@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import create_app
 from sms.core.config import settings
 from sms.core.db import db, release
-from sms.core.queue import GENERAL_QUEUE, INTAKE_QUEUE, Job, prefixed, reports_queue, sending_queue
+from sms.core.queue import FORWARD_QUEUE, GENERAL_QUEUE, INTAKE_QUEUE, Job, prefixed, reports_queue, sending_queue
 from sms.operators.queries import gateway_ids
 
 log = logging.getLogger(__name__)
@@ -67,8 +67,9 @@ class CleanJob(ListedJob):
 
 
 def queues() -> list[str]:
-    """Every queue there is work on: two for each gateway, one for lists being read, one for the rest."""
-    found = [GENERAL_QUEUE, INTAKE_QUEUE]
+    """Every queue there is work on: two for each gateway, one for lists being read, one for other people's servers, one
+    for the rest."""
+    found = [GENERAL_QUEUE, INTAKE_QUEUE, FORWARD_QUEUE]
     for gateway_id in gateway_ids():
         found += [sending_queue(gateway_id), reports_queue(gateway_id)]
     release()

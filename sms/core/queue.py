@@ -48,10 +48,13 @@ class Job(StrEnum):
     COUNT_CLICKS = "jobs.links.count_clicks"
     SEND_REPLIES = "jobs.inbox.send_replies"
     READ_CONTACTS = "jobs.intake.read_contacts"
+    AUTOMATE = "jobs.automations.automate"
+    FORWARD = "jobs.forwarding.forward"
 
 
 GENERAL_QUEUE = "general"
 INTAKE_QUEUE = "intake"
+FORWARD_QUEUE = "forward"  # other people's servers may be slow; nobody else waits for them
 
 
 def sending_queue(gateway_id: int) -> str:

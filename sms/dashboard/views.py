@@ -25,6 +25,7 @@ from sms.dashboard.alerts import queries as alert_queries
 from sms.dashboard.alerts.rules import Kind
 from sms.dashboard.alerts.views import shown
 from sms.dashboard.queries import Fortnight
+from sms.inbox.forwarding.queries import failing
 from sms.ledger import queries as ledger
 from sms.lines import queries as lines
 from sms.lines.documents import queries as documents
@@ -84,6 +85,7 @@ def _customer() -> Response:
         has_little=credit.has_little(account_id),
         low_below=credit.low_below(account_id) if visitor().may(Permission.MANAGE_SUB_ACCOUNTS) else [],
         ending=renewals.ending(account_id=account_id, at=at),
+        failing=failing(account_id, at=at),
         stages=STAGE_SENTENCES,
         latest=latest,
         is_finished=is_finished,

@@ -25,6 +25,7 @@ from sms.core.web.i18n import _, language
 from sms.inbox import queries
 from sms.inbox.forms import InboxFilterForm
 from sms.inbox.labels.queries import labels, labels_on
+from sms.inbox.forwarding.queries import failing
 from sms.inbox.operations import reading
 from sms.inbox.rules import UNREAD_SHOWN, is_mobile
 from sms.lines.queries import account_line, usable_line
@@ -109,6 +110,7 @@ def texts() -> ResponseReturnValue:
         before=_before(),
         has_inbox=bool(shown) or queries.has_inbox(account_id),
         is_mobile=is_mobile,
+        failing=failing(account_id, at=clock.now()),
     )
 
 

@@ -10,7 +10,7 @@ from flask import Flask
 
 from jobs import worker
 from jobs.timetable import TIMETABLE
-from sms.core.queue import GENERAL_QUEUE, INTAKE_QUEUE, Job, reports_queue, sending_queue
+from sms.core.queue import FORWARD_QUEUE, GENERAL_QUEUE, INTAKE_QUEUE, Job, reports_queue, sending_queue
 from tests.factories import make_gateway
 from tests.guards import source
 
@@ -30,12 +30,12 @@ def test_every_job_can_be_imported_and_takes_only_ids(job: Job) -> None:
 
 def test_every_queue_that_is_rung_is_worked(app: Flask) -> None:
     _, gateway_id = make_gateway()
-    wanted = {GENERAL_QUEUE, INTAKE_QUEUE, sending_queue(gateway_id), reports_queue(gateway_id)}
+    wanted = {GENERAL_QUEUE, INTAKE_QUEUE, FORWARD_QUEUE, sending_queue(gateway_id), reports_queue(gateway_id)}
     assert set(worker.queues()) == wanted
 
 
 def test_every_ring_names_one_of_those_queues() -> None:
-    names = {"GENERAL_QUEUE", "INTAKE_QUEUE", "sending_queue", "reports_queue", "queue"}
+    names = {"GENERAL_QUEUE", "INTAKE_QUEUE", "FORWARD_QUEUE", "sending_queue", "reports_queue", "queue"}
     found = [
         f"{source.name(path)}:{node.lineno}"
         for path in source.modules("sms", "jobs")

@@ -35,6 +35,11 @@ from sms.dashboard.alerts.rules import Kind, Noticed
 from sms.dashboard.reconciliation.operations import comparing, credit, statements
 from sms.dashboard.reconciliation.rules import day_number
 from sms.inbox.labels import operations as labels
+from sms.inbox.automations.operations import lists, running, writing
+from sms.inbox.automations.rules.kinds import Kind
+from sms.inbox.automations.rules.kinds import Wanted as Automatic
+from sms.inbox.automations.rules.matching import Way
+from sms.inbox.forwarding.operations import deliveries, hooks
 from sms.inbox.operations import arriving, pushing
 from sms.lines.documents import operations as documents
 from sms.lines.documents.rules import DocumentKind
@@ -218,6 +223,7 @@ def make_world(app: Flask) -> World:
     billed = _bill(shop)
     link_id, code = _link(shop)
     permission_id, link_id, code = _link(shop)
+    by_itself = _automations(shop, line_id=dedicated)
     ids: dict[str, Any] = {
         "account_id": shop.account_id,
         "user_id": shop.user_id,
@@ -246,6 +252,7 @@ def make_world(app: Flask) -> World:
         "permission_id": permission_id,
         "link_id": link_id,
         "code": code,
+        **by_itself,
         **found._mapping,
     }
     users = {"customer": shop.user_id, "admin": int(admin), **tenants}
@@ -380,6 +387,42 @@ def _contacts(shop: Shop) -> tuple[int, int]:
             account_id=shop.account_id, user_id=shop.user_id, group_id=group_id, stream=stream, at=clock.now()
         )
     return group_id, reading_id
+
+
+def _automations(shop: Shop, *, line_id: int) -> dict[str, int | str]:
+    """A code reader with a winner, a membership, and an address that a text goes on to."""
+    by, at, account_id = Actor(id=shop.user_id), clock.now(), shop.account_id
+    with transaction():
+        wanted = Automatic(kind=Kind.CODES, name="codes", way=Way.ANY)
+        reader = writing.add(account_id=account_id, line_id=line_id, wanted=wanted, by=by, at=at)
+        club = Automatic(kind=Kind.CLUB, name="club", keywords=("join",))
+        club_id = writing.add(account_id=account_id, line_id=line_id, wanted=club, by=by, at=at)
+        table = [(1, ["hello"])]
+        lists.import_codes(account_id=account_id, automation_id=reader, table=table, by=by, at=at)
+        hook_id, _ = hooks.add(
+            account_id=account_id,
+            line_id=line_id,
+            name="ours",
+            url="https://example.com/texts",
+            takes_all=True,
+            seal_key="a seal that only tests know",
+            by=by,
+            at=at,
+        )
+        text_id = scalar("SELECT max(id) FROM inbox_message WHERE account_id = :id", id=account_id)
+        running.await_looks(text_ids=[text_id])
+        running.run(most=10, at=at)
+        deliveries.queue_all(text_ids=[text_id])
+        draw_id = lists.draw_winners(account_id=account_id, automation_id=reader, seed="x", count=1, by=by, at=at)
+        delivery_id = int(scalar("SELECT max(id) FROM inbox_delivery"))
+    return {
+        "automation_id": reader,
+        "club_id": club_id,
+        "draw_id": draw_id,
+        "hook_id": hook_id,
+        "delivery_id": delivery_id,
+        "kind": "poll",
+    }
 
 
 def _order(shop: Shop) -> tuple[int, int]:

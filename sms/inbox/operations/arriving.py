@@ -8,6 +8,9 @@ from sms.contacts.words.rules import Said
 from sms.core.db import execute, rows
 from sms.inbox.rules import Arrived, Receiver, is_mobile, keys_of, line_of, once_each, parts_of, sender_of
 from sms.lines.rules import LineKind
+from sms.inbox.automations.operations.running import await_looks
+from sms.inbox.forwarding.operations.deliveries import queue_all
+from sms.inbox.rules import Arrived, Receiver, keys_of, line_of, once_each, parts_of, sender_of
 
 _TAKERS = 815_493_030  # one taker at a time: whether a text repeats another is asked before it is written
 
@@ -30,17 +33,22 @@ SELECT * FROM unnest(CAST(:gateways AS int[]), CAST(:keys AS bytea[]), CAST(:lin
     CAST(:received AS timestamptz[]), CAST(:times AS int[]))
 ON CONFLICT (gateway_id, key) DO UPDATE SET times = m.times + excluded.times
 RETURNING m.gateway_id, m.key, xmax = 0 AS is_new
+RETURNING m.id, m.account_id, (m.xmax = 0) AS is_new
 """
 
 
 def take_arrived(*, most: int) -> int:
     """Put texts that were kept into the inbox of whoever owns their line, each once, however often it came; those that
-    belong to nobody are there for the staff. Returns how many were taken."""
+    belong to nobody are there for the staff. What is to happen to a text by itself is queued with it. Returns how many
+    were taken."""
     execute(f"SELECT pg_advisory_xact_lock({_TAKERS})")
     texts = [_at_home(Arrived(**found._mapping)) for found in rows(_ARRIVED, most=most)]
     if not texts:
         return 0
-    _put(texts)
+    new = _put(texts)
+    if new:
+        await_looks(text_ids=new)
+        queue_all(text_ids=new)
     return len(texts)
 
 
@@ -48,11 +56,20 @@ def _at_home(text: Arrived) -> Arrived:
     return text._replace(line_number=line_of(text.line_number, operator_code=text.operator_code))
 
 
-def _put(texts: Sequence[Arrived]) -> None:
+def _put(texts: Sequence[Arrived]) -> list[int]:
+    """Returns the texts that somebody owns and that were not there before."""
     kept = once_each(texts, _known(texts))
     receivers = _receivers([each.text.line_number for each in kept])
     homes = [_home(each.text, receivers.get(each.text.line_number)) for each in kept]
     written = rows(
+    owners: list[int | None] = []
+    line_ids: list[int | None] = []
+    for each in kept:
+        receiver = receivers.get(each.text.line_number)
+        is_theirs = receiver is not None and receiver.operator_code == each.text.operator_code
+        line_ids.append(receiver.line_id if receiver is not None and is_theirs else None)
+        owners.append(receiver.owner_at(each.text.received_at) if receiver is not None and is_theirs else None)
+    put = rows(
         _PUT,
         gateways=[each.text.gateway_id for each in kept],
         keys=[each.key for each in kept],
@@ -99,6 +116,7 @@ def _hear(arrived: Sequence[tuple[Arrived, _Home]]) -> None:
     ]
     if said:
         hear(said, at=max(text.received_at for text, _ in arrived))
+    return [each.id for each in put if each.is_new and each.account_id is not None]
 
 
 def _known(texts: Sequence[Arrived]) -> frozenset[tuple[int, bytes]]:

@@ -41,7 +41,7 @@ CREATE TABLE inbox_delivery (
     ended_at timestamptz,
     CONSTRAINT uq_inbox_delivery_hook_id UNIQUE (hook_id, text_id)
 ) WITH (fillfactor = 80);
-COMMENT ON TABLE inbox_delivery IS 'one row for each text and address it goes on to; ids are what the receiver tells repeats by';
+COMMENT ON TABLE inbox_delivery IS 'one row for each text and address it goes on to; by its id a repeat is known';
 CREATE INDEX ix_inbox_delivery_waiting ON inbox_delivery (hook_id, next_at) WHERE state = 'waiting';
 CREATE INDEX ix_inbox_delivery_leased ON inbox_delivery (hook_id) WHERE lease_until IS NOT NULL;
 CREATE INDEX ix_inbox_delivery_page ON inbox_delivery (hook_id, id);

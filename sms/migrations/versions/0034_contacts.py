@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0034"
-down_revision = "0030"
+down_revision = "0031"
 
 GROUPS = """
 CREATE TABLE contacts_group (

@@ -4,7 +4,7 @@ link a draft and a campaign carry."""
 from alembic import op
 
 revision = "0080"
-down_revision = "0023"
+down_revision = "0072"
 
 LISTS = """
 CREATE TABLE links_setting (
