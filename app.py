@@ -12,9 +12,9 @@ from sms.accounts.tree import cli as tree_cli
 from sms.billing import admin as billing_admin
 from sms.billing import cli as billing_cli
 from sms.billing import views as billing_views
-from sms.billing.price_lists import views as price_list_views
 from sms.billing.invoices import admin as invoices_admin
 from sms.billing.invoices.views import pages as invoices_views
+from sms.billing.price_lists import views as price_list_views
 from sms.billing.slips import admin as slips_admin
 from sms.billing.slips import views as slips_views
 from sms.billing.taxes import admin as taxes_admin
@@ -34,14 +34,14 @@ from sms.dashboard.alerts import admin as alerts_admin
 from sms.dashboard.alerts import views as alerts_views
 from sms.dashboard.reconciliation import admin as reconciliation_admin
 from sms.dashboard.reports import views as reports_views
+from sms.dashboard.usage import views as usage_views
 from sms.inbox import admin as inbox_admin
 from sms.inbox import views as inbox_views
 from sms.inbox import webhooks as inbox_webhooks
-from sms.dashboard.usage import views as usage_views
-from sms.inbox.labels import views as labels_views
 from sms.inbox.automations import admin as automations_admin
 from sms.inbox.automations.views import results as automations_views
 from sms.inbox.forwarding import views as forwarding_views
+from sms.inbox.labels import views as labels_views
 from sms.ledger import admin as ledger_admin
 from sms.ledger import cli as ledger_cli
 from sms.ledger import views as ledger_views

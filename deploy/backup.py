@@ -56,7 +56,9 @@ _WAITING_LISTS = "SELECT stored_name FROM outbox_draft WHERE state = 'reading' A
 _KEPT_FILES = {  # by the table that knows them, where this version has it
     "lines_document": "SELECT stored_name FROM lines_document WHERE removed_at IS NULL ORDER BY id",
     "billing_bank_slip": "SELECT stored_name FROM billing_bank_slip ORDER BY id",
-    "contacts_import": "SELECT stored_name FROM contacts_import WHERE state = 'reading' AND stored_name <> '' ORDER BY id",
+    "contacts_import": (
+        "SELECT stored_name FROM contacts_import WHERE state = 'reading' AND stored_name <> '' ORDER BY id"
+    ),
 }
 
 

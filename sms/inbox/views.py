@@ -24,8 +24,8 @@ from sms.core.web.htmx import is_htmx, redirect_to, render_page
 from sms.core.web.i18n import _, language
 from sms.inbox import queries
 from sms.inbox.forms import InboxFilterForm
-from sms.inbox.labels.queries import labels, labels_on
 from sms.inbox.forwarding.queries import failing
+from sms.inbox.labels.queries import labels, labels_on
 from sms.inbox.operations import reading
 from sms.inbox.rules import UNREAD_SHOWN, is_mobile
 from sms.lines.queries import account_line, usable_line

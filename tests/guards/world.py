@@ -34,12 +34,12 @@ from sms.dashboard.alerts import operations as alerts
 from sms.dashboard.alerts.rules import Kind, Noticed
 from sms.dashboard.reconciliation.operations import comparing, credit, statements
 from sms.dashboard.reconciliation.rules import day_number
-from sms.inbox.labels import operations as labels
 from sms.inbox.automations.operations import lists, running, writing
-from sms.inbox.automations.rules.kinds import Kind
+from sms.inbox.automations.rules.kinds import Kind as Doing
 from sms.inbox.automations.rules.kinds import Wanted as Automatic
 from sms.inbox.automations.rules.matching import Way
 from sms.inbox.forwarding.operations import deliveries, hooks
+from sms.inbox.labels import operations as labels
 from sms.inbox.operations import arriving, pushing
 from sms.lines.documents import operations as documents
 from sms.lines.documents.rules import DocumentKind
@@ -52,10 +52,10 @@ from sms.lines.orders.operations import placing
 from sms.lines.orders.rules import Wanted
 from sms.lines.stock import operations as stock
 from sms.lines.stock.rules import read_numbers
-from sms.operators.contract import InboundText
-from sms.operators.inbound import operations as inbound
 from sms.links import operations as links
 from sms.links.rules.links import NewLink
+from sms.operators.contract import InboundText
+from sms.operators.inbound import operations as inbound
 from sms.operators.operations import Actor
 from sms.operators.push import operations as push
 from tests.factories import (
@@ -393,9 +393,9 @@ def _automations(shop: Shop, *, line_id: int) -> dict[str, int | str]:
     """A code reader with a winner, a membership, and an address that a text goes on to."""
     by, at, account_id = Actor(id=shop.user_id), clock.now(), shop.account_id
     with transaction():
-        wanted = Automatic(kind=Kind.CODES, name="codes", way=Way.ANY)
+        wanted = Automatic(kind=Doing.CODES, name="codes", way=Way.ANY)
         reader = writing.add(account_id=account_id, line_id=line_id, wanted=wanted, by=by, at=at)
-        club = Automatic(kind=Kind.CLUB, name="club", keywords=("join",))
+        club = Automatic(kind=Doing.CLUB, name="club", keywords=("join",))
         club_id = writing.add(account_id=account_id, line_id=line_id, wanted=club, by=by, at=at)
         table = [(1, ["hello"])]
         lists.import_codes(account_id=account_id, automation_id=reader, table=table, by=by, at=at)

@@ -6,11 +6,10 @@ from typing import NamedTuple
 from sms.contacts.words.operations import hear
 from sms.contacts.words.rules import Said
 from sms.core.db import execute, rows
-from sms.inbox.rules import Arrived, Receiver, is_mobile, keys_of, line_of, once_each, parts_of, sender_of
-from sms.lines.rules import LineKind
 from sms.inbox.automations.operations.running import await_looks
 from sms.inbox.forwarding.operations.deliveries import queue_all
-from sms.inbox.rules import Arrived, Receiver, keys_of, line_of, once_each, parts_of, sender_of
+from sms.inbox.rules import Arrived, Receiver, is_mobile, keys_of, line_of, once_each, parts_of, sender_of
+from sms.lines.rules import LineKind
 
 _TAKERS = 815_493_030  # one taker at a time: whether a text repeats another is asked before it is written
 
@@ -32,8 +31,7 @@ SELECT * FROM unnest(CAST(:gateways AS int[]), CAST(:keys AS bytea[]), CAST(:lin
     CAST(:parts AS smallint[]), CAST(:missing AS smallint[]), CAST(:refs AS text[]), CAST(:sent AS timestamptz[]),
     CAST(:received AS timestamptz[]), CAST(:times AS int[]))
 ON CONFLICT (gateway_id, key) DO UPDATE SET times = m.times + excluded.times
-RETURNING m.gateway_id, m.key, xmax = 0 AS is_new
-RETURNING m.id, m.account_id, (m.xmax = 0) AS is_new
+RETURNING m.id, m.account_id, m.gateway_id, m.key, xmax = 0 AS is_new
 """
 
 
@@ -61,14 +59,6 @@ def _put(texts: Sequence[Arrived]) -> list[int]:
     kept = once_each(texts, _known(texts))
     receivers = _receivers([each.text.line_number for each in kept])
     homes = [_home(each.text, receivers.get(each.text.line_number)) for each in kept]
-    written = rows(
-    owners: list[int | None] = []
-    line_ids: list[int | None] = []
-    for each in kept:
-        receiver = receivers.get(each.text.line_number)
-        is_theirs = receiver is not None and receiver.operator_code == each.text.operator_code
-        line_ids.append(receiver.line_id if receiver is not None and is_theirs else None)
-        owners.append(receiver.owner_at(each.text.received_at) if receiver is not None and is_theirs else None)
     put = rows(
         _PUT,
         gateways=[each.text.gateway_id for each in kept],
@@ -85,10 +75,12 @@ def _put(texts: Sequence[Arrived]) -> list[int]:
         received=[each.text.received_at for each in kept],
         times=[each.times for each in kept],
     )
-    fresh = {(each.gateway_id, bytes(each.key)) for each in written if each.is_new}
+    fresh = {(each.gateway_id, bytes(each.key)) for each in put if each.is_new}
     _hear(
         [(each.text, home) for each, home in zip(kept, homes, strict=True) if (each.text.gateway_id, each.key) in fresh]
     )
+
+    return [each.id for each in put if each.is_new and each.account_id is not None]
 
 
 class _Home(NamedTuple):
@@ -116,7 +108,6 @@ def _hear(arrived: Sequence[tuple[Arrived, _Home]]) -> None:
     ]
     if said:
         hear(said, at=max(text.received_at for text, _ in arrived))
-    return [each.id for each in put if each.is_new and each.account_id is not None]
 
 
 def _known(texts: Sequence[Arrived]) -> frozenset[tuple[int, bytes]]:

@@ -8,7 +8,8 @@ down_revision = "0052"
 WALLETS = """
 ALTER TABLE ledger_wallet DROP CONSTRAINT ledger_wallet_kind_check;
 ALTER TABLE ledger_wallet ADD CONSTRAINT ledger_wallet_kind_check
-    CHECK (kind IN ('customer', 'escrow', 'revenue', 'operator_cost', 'gateway', 'adjustment', 'profit', 'guarantee', 'tax'));
+    CHECK (kind IN (
+        'customer', 'escrow', 'revenue', 'operator_cost', 'gateway', 'adjustment', 'profit', 'guarantee', 'tax'));
 """
 
 TAXES = """

@@ -221,8 +221,10 @@ def _change_groups(done: Sequence[Done], *, at: datetime) -> dict[tuple[int, int
             if is_there:
                 numbers[text.account_id, group_id, word].append(int(text.sender))
     for (account_id, group_id, word), these in numbers.items():
-        change = add_members if word == "added" else remove_members
-        change(account_id=account_id, group_id=group_id, numbers=these, source=SOURCE, at=at)
+        if word == "added":
+            add_members(account_id=account_id, group_id=group_id, numbers=these, source=SOURCE, at=at)
+        else:
+            remove_members(account_id=account_id, group_id=group_id, numbers=these, at=at)
     return changed
 
 
