@@ -36,6 +36,7 @@ MEASURE: dict[str, Callable[[int], list[Figure]]] = {
     "reports": reports.measure,
     "pushed": pushed.pushed_reports,
     "refunds": refunds.measure,
+    "refunds_due": refunds.measure_in_a_tree,
     "single": single.measure,
     "pages": pages.measure,
     "memory": memory.measure,

@@ -26,6 +26,7 @@ FAMILIES = (
     Family("reports", ("P5",), rows=1_000_000, quick_rows=2_000, is_compared=True),
     Family("pushed", ("P5",), rows=40_000, quick_rows=400),
     Family("refunds", ("P6",), rows=120_000, quick_rows=600),
+    Family("refunds_due", ("P6",), rows=120_000, quick_rows=600),
     Family("single", ("P7",), rows=100, quick_rows=3),
     Family("meanwhile", ("P8",), rows=1_000_000, quick_rows=3_000),
     Family("pages", ("P9",), rows=10_000_000, quick_rows=2_000),

@@ -9,7 +9,8 @@ from bench.archive import Planned, Stage, write
 from bench.checks import verify
 from bench.figures import Figure, percentile
 from bench.running import wait_for, worker
-from bench.shop import draft, open_shop
+from bench.shop import Shop, draft, open_shop
+from bench.tree import put_below_two_resellers
 from bench.visits import Reader
 from sms.core import clock
 from sms.core.db import release, scalar
@@ -24,8 +25,24 @@ _PAUSE_SECONDS = 0.05
 def measure(rows: int) -> list[Figure]:
     """Pay `rows` refunds by a worker and accept single messages beside it."""
     shop = open_shop()
+    _owe(shop, rows)
+    return _paid(shop, rows, of="one account")
+
+
+def measure_in_a_tree(rows: int) -> list[Figure]:
+    """The same of an account below two resellers, each of which gives its share back."""
+    shop = open_shop()
+    _owe(shop, rows)
+    put_below_two_resellers(shop)
+    return _paid(shop, rows, of="an account below two resellers")
+
+
+def _owe(shop: Shop, rows: int) -> None:
     at = clock.now() - timedelta(minutes=1)
     write(shop, [Planned(shop.account_id, rows // _CAMPAIGNS, at)] * _CAMPAIGNS, stage=Stage.DUE)
+
+
+def _paid(shop: Shop, rows: int, *, of: str) -> list[Figure]:
     drafts = [draft(shop, 1) for _ in range(_SENDS)]
     reader = Reader(current_app._get_current_object())  # type: ignore[attr-defined]
     reader.confirm(drafts.pop())  # what is slow at the first time is not what is measured
@@ -39,7 +56,7 @@ def measure(rows: int) -> list[Figure]:
     return [
         Figure(
             code="P6",
-            work=f"{rows:,} due refunds of one account",
+            work=f"{rows:,} due refunds of {of}",
             value=seconds,
             unit="s",
             target=10,

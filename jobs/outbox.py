@@ -14,7 +14,7 @@ from sms.outbox.operations.sweep import keep_house as keep_house_at
 from sms.outbox.operations.sweep import sweep as sweep_at
 from sms.outbox.queries.waiting import has_queued
 
-_REFUNDS_AT_ONCE = 4_000  # the wallet is held while they are stamped: 40 ms
+_REFUNDS_AT_ONCE = 2_000  # the wallet is held while they are stamped: 20 ms
 _SETS_AT_ONCE = 500
 _ROUNDS = 20
 _GATHER_SECONDS = 0.1

@@ -33,7 +33,7 @@ from sms.operators.queries import networks
 from sms.operators.rules import Outcome
 
 # What the outbox is promised
-__all__ = ["Price", "RefundResolver", "levy_mrial", "payers", "price_list", "refund_rules", "tier_of"]
+__all__ = ["Price", "RefundResolver", "levy_mrial", "payers", "price_list", "price_lists", "refund_rules", "tier_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class Price:
         return Price(self.price_mrial * parts, self.cost_mrial * parts, shares)
 
 
+PriceList = dict[tuple[int, str], Price]  # by network id and language
+
 _NO_PRICE = {
     Language.PERSIAN: N_("This line has no price for Persian texts to %(network)s; ask the staff."),
     Language.LATIN: N_("This line has no price for Latin texts to %(network)s; ask the staff."),
@@ -64,15 +66,30 @@ WHERE (operator_id = ANY(:operator_ids) OR line_id = ANY(:line_ids))
 """
 
 
-def price_list(*, account_id: int, line_id: int, operator_id: int, at: datetime) -> dict[tuple[int, str], Price]:
+def price_list(*, account_id: int, line_id: int, operator_id: int, at: datetime) -> PriceList:
     """What an account pays for a part over a line at a moment, by (network id, language): all networks, both languages.
 
     Right under the installation that is the tariff less the account's tier; below a reseller, what the reseller asks.
     Raises Refusal when one of them has no price: a send must not begin that could not be priced to its end.
     """
-    rates = rates_of([line_id], [operator_id], at)
-    prices = chain(account_id, at=at)
-    return listed(rates, networks(), prices, line_id=line_id, operator_id=operator_id, at=at)
+    found = price_lists(account_id=account_id, operators={line_id: operator_id}, at=at)[line_id]
+    if isinstance(found, Refusal):
+        raise found
+    return found
+
+
+def price_lists(*, account_id: int, operators: Mapping[int, int], at: datetime) -> dict[int, PriceList | Refusal]:
+    """The same over several lines, in as many statements as over one: by line, or the refusal of one that has not all
+    prices. `operators` are theirs, by line."""
+    rates = rates_of(list(operators), sorted(set(operators.values())), at)
+    prices, all_networks = chain(account_id, at=at), networks()
+    found: dict[int, PriceList | Refusal] = {}
+    for line_id, operator_id in operators.items():
+        try:
+            found[line_id] = listed(rates, all_networks, prices, line_id=line_id, operator_id=operator_id, at=at)
+        except Refusal as refusal:
+            found[line_id] = refusal
+    return found
 
 
 def rates_of(line_ids: Sequence[int], operator_ids: Sequence[int], at: datetime) -> list[Rate]:
@@ -89,7 +106,7 @@ def listed(
     line_id: int,
     operator_id: int,
     at: datetime,
-) -> dict[tuple[int, str], Price]:
+) -> PriceList:
     """Tariffs as the account of a chain pays them; raises Refusal where one is lacking."""
     found: dict[tuple[int, str], Price] = {}
     for language in Language:

@@ -22,13 +22,14 @@ from sms.outbox.operations import campaigns
 from sms.outbox.operations.holding import ProviderShort
 from sms.outbox.profits.operations import pay_out_profit
 from tests.factories import AT, Tree, make_asked, make_tree
-from tests.outbox.conftest import Steps, balance
+from tests.outbox.conftest import Steps, accepted, balance, refused
 from tests.outbox.test_accept import listed, make_draft
 from tests.outbox.tree import SUB, TOP, Books, add_up
 from tests.scale import scaled
 
 SENDS, MONEY_FOR, AT_ONCE = 100, 10, 16
 PRICE_AT_A_LOSS = 1_000_000
+_TURN_SECONDS = 0.002  # there are fewer connections than people: whoever had one lets the next have it
 _keys = count(1)
 
 
@@ -90,9 +91,7 @@ def _at_a_loss(*, money_for: int) -> Tree:
 
 
 @pytest.mark.timeout(scaled(120, 600))
-def test_credit_moves_up_and_down_during_sends_and_nobody_is_deadlocked(
-    app: Flask, record_property: Callable[[str, object], None]
-):
+def test_credit_moves_up_and_down_during_sends_and_nobody_is_deadlocked(app: Flask):
     """Twenty people move credit between three levels, others grant limits, pay profit out, send, and settle."""
     tree = _at_a_loss(money_for=1_000)
     acts = _Acts(tree)
@@ -113,6 +112,7 @@ def test_credit_moves_up_and_down_during_sends_and_nobody_is_deadlocked(
                     raise
                 else:
                     done["done"] += 1
+                time.sleep(_TURN_SECONDS)
         return done
 
     everybody = [acts.move] * 20 + [acts.send] * 3 + [acts.dispatch, acts.settle, acts.pay_out, acts.grant]
@@ -122,9 +122,7 @@ def test_credit_moves_up_and_down_during_sends_and_nobody_is_deadlocked(
         for name, end in ends:
             for what, times in end.result().items():
                 totals[f"{name}: {what}"] += times
-    record_property("totals", dict(totals))
-    assert totals["move: done"] > 0
-    assert totals["send: done"] > 0
+    assert min(totals["move: done"], totals["send: done"]) > 0, totals
     add_up(acts.steps)
     held = rows("SELECT balance_mrial, credit_limit_mrial FROM ledger_wallet WHERE kind = 'customer'")
     assert all(wallet.balance_mrial >= -wallet.credit_limit_mrial for wallet in held)
@@ -159,9 +157,9 @@ class _Acts:
         draft_id = make_draft(self.tree.shop, "\n".join(map(str, range(start, start + 3))))
         self.books.accept(draft_id)
 
-    def dispatch(self, _chance: random.Random) -> None:
-        """The operator takes what waits."""
-        self.steps.send()
+    def dispatch(self, chance: random.Random) -> None:
+        """The operator takes what waits, or takes nothing: then what was set aside for the loss is profit."""
+        self.steps.send(accepted if chance.random() < 0.5 else refused)
 
     def settle(self, _chance: random.Random) -> None:
         """What the jobs do beside it."""

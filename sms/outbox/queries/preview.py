@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sms.billing.queries import price_list
+from sms.billing.queries import PriceList, price_lists
 from sms.core.errors import Refusal, SmsError
 from sms.core.parts import Encoding, measure, profile_of
 from sms.core.text import N_
@@ -89,10 +89,10 @@ def preview(*, account_id: int, draft_id: int, at: datetime) -> Preview:
     draft = draft_of(account_id, draft_id)
     wallet = customer_wallet(account_id)
     known = networks()
-    lines = tuple(
-        _over(line, draft, known, spendable_mrial=wallet.balance_mrial + wallet.credit_limit_mrial, at=at)
-        for line in usable_lines(account_id, at=at)
-    )
+    usable = usable_lines(account_id, at=at)
+    prices = price_lists(account_id=account_id, operators={line.id: line.operator_id for line in usable}, at=at)
+    spendable = wallet.balance_mrial + wallet.credit_limit_mrial
+    lines = tuple(_over(line, draft, known, prices[line.id], spendable_mrial=spendable) for line in usable)
     chosen = next((found for found in lines if found.is_chosen), None)
     body = chosen.line.text_of(worded(draft)) if chosen else worded(draft)
     text = measure(body, profile_of(chosen.line.joined_units if chosen else _STANDARD_UNITS))
@@ -120,7 +120,7 @@ def preview(*, account_id: int, draft_id: int, at: datetime) -> Preview:
 
 
 def _over(
-    line: UsableLine, draft: Draft, known: Sequence[Row[Any]], *, spendable_mrial: int, at: datetime
+    line: UsableLine, draft: Draft, known: Sequence[Row[Any]], listed: PriceList | Refusal, *, spendable_mrial: int
 ) -> LinePreview:
     counts = sendable(draft.networks, draft.suppressed, line_id=line.id)
     count = sum(counts.values())
@@ -130,7 +130,8 @@ def _over(
         text = measured(line.text_of(worded(draft)), joined_units=line.joined_units)
         parts = text.parts
         language = language_of(text.encoding)
-        listed = price_list(account_id=draft.account_id, line_id=line.id, operator_id=line.operator_id, at=at)
+        if isinstance(listed, Refusal):
+            raise listed
         prices = {network: price.price_mrial for (network, spoken), price in listed.items() if spoken == language}
         verdict = judge(line, account_id=draft.account_id, draft_id=draft.id, count=count, payment=Payment.TARIFF)
         problem, is_free = verdict.refusal or link_refusal(draft, line, begins_at=at), verdict.is_free
