@@ -21,7 +21,8 @@ from sms.contacts.operations import opt_out
 from sms.core import clock
 from sms.core.config import settings
 from sms.core.db import row, scalar, transaction
-from sms.outbox.intake.operations import draft_from_file, read_draft
+from sms.outbox.intake.operations.drafts import draft_from_file
+from sms.outbox.intake.operations.reading import read_draft
 from sms.outbox.operations.accept import accept_draft
 
 SEED = 20261124

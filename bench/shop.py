@@ -11,7 +11,8 @@ from sms.core.config import settings
 from sms.core.db import scalar, transaction
 from sms.core.seal import seal
 from sms.ledger.operations import adjust, customer_wallet_id
-from sms.outbox.intake.operations import draft_from_file, read_draft
+from sms.outbox.intake.operations.drafts import draft_from_file
+from sms.outbox.intake.operations.reading import read_draft
 from sms.outbox.operations.accept import accept_draft
 
 USERNAME = "bench1"

@@ -11,7 +11,7 @@ from sms.inbox.automations.operations.sending import Group, Send
 from sms.inbox.automations.queries.automations import has_waiting, waiting_accounts
 from sms.inbox.forwarding.queries import has_due
 from sms.ledger.rules import InsufficientBalance
-from sms.outbox.intake.operations import draft_from_text
+from sms.outbox.intake.operations.drafts import draft_from_text
 from sms.outbox.operations.accept import accept_draft
 
 _LOOKED_AT_ONCE = 1_000

@@ -13,7 +13,7 @@ from sms.core import clock
 from sms.core.db import transaction
 from sms.core.queue import Job, answered
 from sms.core.sheets import limits
-from sms.outbox.intake import operations
+from sms.outbox.intake.operations import drafts, reading
 
 _CPU_SECONDS = 120
 _MEMORY_BYTES = 700_000_000  # on top of what the process has mapped already
@@ -22,10 +22,10 @@ _MEMORY_BYTES = 700_000_000  # on top of what the process has mapped already
 def read_draft(*, draft_id: int) -> None:
     """Read the list of a draft. The bell is answered at the end: while a list is being read nobody else need come."""
     with transaction():
-        is_there = operations.begin_reading(draft_id=draft_id)
+        is_there = reading.begin_reading(draft_id=draft_id)
     if is_there:
         with transaction(), _limited():
-            operations.read_draft(draft_id=draft_id, at=clock.now())
+            reading.read_draft(draft_id=draft_id, at=clock.now())
     answered(Job.READ_DRAFT, draft_id)
 
 
@@ -43,7 +43,7 @@ def tidy_drafts() -> None:
     """Throw away what nobody will send."""
     answered(Job.TIDY_DRAFTS)
     with transaction():
-        operations.tidy(at=clock.now())
+        drafts.tidy(at=clock.now())
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class Paper:
         self._pdf.ln(_LINE / 2)
 
     def table(
-        self, heads: Sequence[str], widths: Sequence[float], rows: Sequence[Sequence[str]], *, numeric: Collection[int]
+        self, heads: Sequence[str], widths: Sequence[int], rows: Sequence[Sequence[str]], *, numeric: Collection[int]
     ) -> None:
         """Rows under heads; the columns part the width as `widths` do, `numeric` ones stand at the end of theirs."""
         shares = [width / sum(widths) for width in widths]

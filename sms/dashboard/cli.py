@@ -18,8 +18,8 @@ from sms.core.text import N_
 from sms.dashboard import operations, queries
 from sms.dashboard.rules import CUSTOMER, DEMO_BODY, OPERATORS, Simulator, demo_recipients
 from sms.lines.queries import usable_line_by_number
-from sms.outbox.intake import operations as intake
-from sms.outbox.intake import queries as drafts
+from sms.outbox.intake import queries as intake
+from sms.outbox.intake.operations import drafts, reading
 from sms.outbox.models import Campaign
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries import campaigns
@@ -98,7 +98,7 @@ def _accept(count: int, number: str) -> tuple[int, int, dict[str, float]]:
         raise NotFound(N_("There is no such line."))
     began = time.monotonic()
     with transaction():
-        draft_id = intake.draft_from_text(
+        draft_id = drafts.draft_from_text(
             account_id=customer.account_id,
             user_id=customer.id,
             line_id=line.id,
@@ -119,9 +119,9 @@ def _accept(count: int, number: str) -> tuple[int, int, dict[str, float]]:
 
 def _read(account_id: int, draft_id: int) -> None:
     """Read the list here and now, or wait for the worker that was quicker."""
-    while drafts.draft(account_id, draft_id).state == "reading":
+    while intake.draft(account_id, draft_id).state == "reading":
         with transaction():
-            intake.read_draft(draft_id=draft_id, at=clock.now())
+            reading.read_draft(draft_id=draft_id, at=clock.now())
         time.sleep(_LOOK_SECONDS / 10)
 
 

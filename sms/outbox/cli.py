@@ -19,8 +19,8 @@ from sms.core.money import parse_rial
 from sms.core.text import N_
 from sms.lines.queries import UsableLine, usable_line_by_number
 from sms.links.queries import link_by_code
-from sms.outbox.intake import operations as intake
-from sms.outbox.intake import queries as drafts
+from sms.outbox.intake import queries as intake
+from sms.outbox.intake.operations import drafts, reading
 from sms.outbox.models import Campaign
 from sms.outbox.operations import control, failover
 from sms.outbox.operations.accept import accept_draft
@@ -130,7 +130,7 @@ class _Words(NamedTuple):
 def _send(user: Any, number: str, *, words: _Words, list_file: BinaryIO, terms: Terms) -> int:
     line = _line(user.account_id, number)
     with transaction():
-        draft_id = intake.draft_from_file(
+        draft_id = drafts.draft_from_file(
             account_id=user.account_id,
             user_id=user.id,
             line_id=line.id,
@@ -150,8 +150,8 @@ def _read(account_id: int, draft_id: int) -> None:
     """Read the list here and now; a worker that was quicker is waited for."""
     while True:
         with transaction():
-            intake.read_draft(draft_id=draft_id, at=clock.now())
-        draft = drafts.draft(account_id, draft_id)
+            reading.read_draft(draft_id=draft_id, at=clock.now())
+        draft = intake.draft(account_id, draft_id)
         if draft.state == "failed":
             raise Refusal(draft.problem, **draft.problem_params)
         if draft.state != "reading":

@@ -18,7 +18,7 @@ from sms.core.errors import NotFound, Refusal
 from sms.core.queue import connection
 from sms.core.sheets.limits import UnreadableList
 from sms.core.sheets.writing import Sheet, write_xlsx
-from sms.outbox.intake import operations as intake_operations
+from sms.outbox.intake.operations import drafts
 from sms.outbox.intake.queries import draft
 from sms.outbox.operations import sweep
 from tests.factories import AT, Shop, make_account, make_shop
@@ -188,7 +188,7 @@ def test_a_long_list_is_read_by_the_worker_whatever_redis_forgets(shop: Shop) ->
         sweep.sweep(at=AT)
     assert connection().llen("rq:queue:payamgah-intake") == 1
     with transaction():
-        intake_operations.tidy(AT)
+        drafts.tidy(AT)
     assert len(list(uploads.folder().iterdir())) == 1
     for _ in range(2):
         intake.read_contacts(import_id=found.id)
@@ -245,7 +245,7 @@ def test_a_list_of_those_not_to_write_to_covers_every_line(shop: Shop) -> None:
 
 def _draft(shop: Shop, group_id: int) -> int:
     with transaction():
-        return intake_operations.draft_from_group(
+        return drafts.draft_from_group(
             account_id=shop.account_id,
             user_id=shop.user_id,
             line_id=shop.line_id,

@@ -26,7 +26,7 @@ from sms.core.db import db, transaction
 from sms.core.errors import SmsError
 from sms.operators.operations import PANEL
 from sms.operators.push.operations import renew
-from sms.outbox.intake import operations as intake
+from sms.outbox.intake.operations import drafts, reading
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.operations.campaigns import cancel
 from sms.outbox.rules import AT_ONCE, Terms
@@ -104,7 +104,7 @@ class Bench:
         listed = "\n".join(f"0{number - 98 * 10**10}" for number in numbers)
         with self.running():
             with transaction():
-                draft_id = intake.draft_from_file(
+                draft_id = drafts.draft_from_file(
                     account_id=account_id,
                     user_id=user_id,
                     line_id=self.stage.line(code),
@@ -116,7 +116,7 @@ class Bench:
                 )
             while self.stage.ask("SELECT state FROM outbox_draft WHERE id = %(id)s", id=draft_id) == "reading":
                 with transaction():
-                    intake.read_draft(draft_id=draft_id, at=clock.now())
+                    reading.read_draft(draft_id=draft_id, at=clock.now())
             with transaction():
                 made = accept_draft(
                     draft_id=draft_id, account_id=account_id, user_id=user_id, at=clock.now(), terms=terms
@@ -320,7 +320,7 @@ def _c5(bench: Bench, code: str) -> list[str]:
 
 def _c6(bench: Bench, code: str) -> list[str]:
     """The worker is killed while the operator's answer is on its way."""
-    bench.stage.simulator.control(code, accept_delay_ms=1500)
+    bench.stage.simulator.control(code, accept_delay_ms=2600)
     sent = bench.campaign(code)
     bench.wait(lambda: bench.taken(sent) == SIZE, "the operator to have it")
     pid = bench.stage.sender_pid(code)
@@ -328,7 +328,7 @@ def _c6(bench: Bench, code: str) -> list[str]:
         return [f"no worker sends to {code}"]
     bench.stage.kill(pid, "worker")
     wrong = bench.expect(sent, MARKED, taken=SIZE)
-    time.sleep(2)  # its answer would have come by now
+    time.sleep(3)  # its answer would have come by now
     wrong += bench.expect(sent, MARKED, taken=SIZE)
     bench.stage.heal_operator(code)
     return wrong

@@ -221,7 +221,6 @@ def make_world(app: Flask) -> World:
         label_id = labels.add_label(account_id=shop.account_id, name="urgent", colour="red", at=clock.now())
     secret = _texts(shop, line_id=dedicated)
     billed = _bill(shop)
-    link_id, code = _link(shop)
     permission_id, link_id, code = _link(shop)
     by_itself = _automations(shop, line_id=dedicated)
     ids: dict[str, Any] = {

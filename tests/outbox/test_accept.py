@@ -12,7 +12,7 @@ from sms.core.db import db, row, rows, scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.core.queue import connection
 from sms.ledger.rules import InsufficientBalance
-from sms.outbox.intake import operations as intake
+from sms.outbox.intake.operations import drafts
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.operations.holding import DearerNow
 from tests.factories import AT, Shop, make_account, make_line, make_shop
@@ -29,7 +29,7 @@ def numbers(count: int, start: int = 989120000000) -> list[int]:
 def make_draft(shop: Shop, recipients: str, body: str = "hello") -> int:
     """A ready draft of pasted recipients."""
     with transaction():
-        return intake.draft_from_text(
+        return drafts.draft_from_text(
             account_id=shop.account_id,
             user_id=shop.user_id,
             line_id=shop.line_id,

@@ -10,7 +10,7 @@ from flask import Flask
 from sms.core.calendar import TEHRAN
 from sms.core.db import db, execute, row, scalar, transaction
 from sms.core.errors import NotFound, Refusal
-from sms.outbox.intake import operations as intake
+from sms.outbox.intake.operations import drafts, reading
 from sms.outbox.models import Campaign
 from sms.outbox.operations import campaigns, claiming, control, dispatch
 from sms.outbox.operations.accept import accept_draft
@@ -44,7 +44,7 @@ def act(function: Any, campaign_id: int, shop: Shop, **more: Any) -> Any:
 def accepted(shop: Shop, count: int, *, at: datetime = AT, terms: Terms | None = None) -> int:
     """A send as its confirmation leaves it."""
     with transaction():
-        draft_id = intake.draft_from_text(
+        draft_id = drafts.draft_from_text(
             account_id=shop.account_id,
             user_id=shop.user_id,
             line_id=shop.line_id,
@@ -54,7 +54,7 @@ def accepted(shop: Shop, count: int, *, at: datetime = AT, terms: Terms | None =
             at=at,
         )
     with transaction():
-        intake.read_draft(draft_id=draft_id, at=at)
+        reading.read_draft(draft_id=draft_id, at=at)
     with transaction():
         return accept_draft(
             draft_id=draft_id, account_id=shop.account_id, user_id=shop.user_id, terms=terms or Terms(), at=at

@@ -25,7 +25,7 @@ from sms.links.rules.codes import OWN_LENGTH
 from sms.links.rules.domains import Verdict
 from sms.links.rules.links import LinkState, NewLink
 from sms.operators.operations import PANEL
-from sms.outbox.intake import operations as intake
+from sms.outbox.intake.operations import drafts
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries.control import prices_over
 from sms.outbox.queries.linked import sent_at
@@ -47,7 +47,7 @@ def make_link(account_id: int, target: str = "https://example.ir/sale", **more: 
 
 def make_draft(shop: Shop, link_id: int | None, body: str = BODY, count: int = 12, line_id: int | None = None) -> int:
     with transaction():
-        return intake.draft_from_text(
+        return drafts.draft_from_text(
             account_id=shop.account_id,
             user_id=shop.user_id,
             line_id=line_id or shop.line_id,
@@ -223,7 +223,7 @@ def test_the_rest_of_a_send_with_a_link_does_not_go_over_a_strict_line(shop: Sho
     line = usable_line(shop.account_id, other, at=AT)
     assert line is not None
     with pytest.raises(Refusal, match="cannot go over line"):
-        prices_over(line, made.body, at=AT)
+        prices_over(line, made.body, account_id=shop.account_id, at=AT)
 
 
 # Pages

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from sms.core.db import execute, row, scalar, transaction
-from sms.outbox.intake.operations import change_draft, draft_from_text
+from sms.outbox.intake.operations.drafts import change_draft, draft_from_text
 from sms.outbox.operations import failover
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries.messages import message
@@ -150,7 +150,9 @@ def test_the_words_make_a_text_too_long_as_any_words_do(shop: Shop) -> None:
     demand(shop.line_id)
     draft_id = drafted(shop, "س")
     with transaction():
-        change_draft(draft_id=draft_id, account_id=shop.account_id, line_id=shop.line_id, title="", body="س" * 67 * 265)
+        change_draft(
+            draft_id=draft_id, account_id=shop.account_id, line_id=shop.line_id, title="", body="س" * 67 * 265, at=AT
+        )
     assert preview(account_id=shop.account_id, draft_id=draft_id, at=AT).problem is not None
 
 

@@ -12,7 +12,7 @@ from sms.core.phone import local
 from sms.lines.public import operations, queries
 from sms.lines.public.rules import MOST_RECIPIENTS, NewPolicy, NoneLeft, Payment, Policy, PublicLineRefused, WrongCode
 from sms.operators.operations import PANEL
-from sms.outbox.intake.operations import draft_from_text
+from sms.outbox.intake.operations.drafts import draft_from_text
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries.preview import preview
 from tests.factories import AT, Shop, make_account, make_line

@@ -8,7 +8,7 @@ from flask import Flask
 
 from sms.contacts.operations import opt_out
 from sms.core.db import execute, scalar, transaction
-from sms.outbox.intake import operations as intake
+from sms.outbox.intake.operations import reading
 from tests.factories import AT, Shop, make_line, make_shop, make_tariff
 from tests.journeys.walker import Walker
 from tests.outbox.conftest import Steps, balance, refused
@@ -192,7 +192,7 @@ def test_a_line_of_somebody_else_is_not_offered_and_not_taken(shop: Shop, walker
 def read(draft_id: int) -> None:
     """What the intake worker does."""
     with transaction():
-        intake.read_draft(draft_id=draft_id, at=AT)
+        reading.read_draft(draft_id=draft_id, at=AT)
 
 
 def test_a_file_is_waited_for_and_the_waiting_ends_with_286(shop: Shop, walker: Walker) -> None:

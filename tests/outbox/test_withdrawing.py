@@ -7,7 +7,7 @@ from flask import Flask
 
 from sms.contacts.operations import opt_out
 from sms.core.db import execute, row, rows, scalar, transaction
-from sms.outbox.intake.operations import draft_from_text
+from sms.outbox.intake.operations.drafts import draft_from_text
 from sms.outbox.operations import campaigns, control
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.rules import Terms

@@ -15,7 +15,7 @@ from sms.lines.queries import UsableLine, usable_lines
 from sms.lines.rules import LineKind, ServiceClass
 from sms.outbox.comparison.queries import lines_to_try, own_numbers
 from sms.outbox.comparison.rules import check_text
-from sms.outbox.intake.operations import draft_from_text, text_of
+from sms.outbox.intake.operations.drafts import draft_from_text, text_of
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries.control import down_gateways
 

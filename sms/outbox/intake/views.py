@@ -31,7 +31,8 @@ from sms.links.rules.targets import UnusableTarget
 from sms.operators.operations import Actor
 from sms.operators.rules import OUTCOME_LABELS
 from sms.outbox.forms import ComposeForm, DraftForm, TermsForm, line_name
-from sms.outbox.intake import operations, queries
+from sms.outbox.intake import queries
+from sms.outbox.intake.operations import drafts
 from sms.outbox.models import Draft
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries import campaigns, exports
@@ -144,10 +145,10 @@ def _make_draft(form: ComposeForm) -> int:
     }
     if form.has_file:
         file = form.file.data
-        return operations.draft_from_file(file_name=file.filename, stream=file.stream, **common)
+        return drafts.draft_from_file(file_name=file.filename, stream=file.stream, **common)
     if form.group_id.data:
-        return operations.draft_from_group(group_id=int(form.group_id.data), **common)
-    return operations.draft_from_text(recipients=form.recipients.data, **common)
+        return drafts.draft_from_group(group_id=int(form.group_id.data), **common)
+    return drafts.draft_from_text(recipients=form.recipients.data, **common)
 
 
 @bp.get("/drafts/<int:draft_id>")
@@ -227,7 +228,7 @@ def change_draft(draft_id: int) -> ResponseReturnValue:
         title, body, link_id = (form.title.data or "").strip(), form.body.data, form.link
     try:
         with transaction():
-            operations.change_draft(
+            drafts.change_draft(
                 draft_id=draft_id,
                 account_id=visitor().account_id,
                 line_id=line_id,
@@ -280,7 +281,7 @@ def _terms(form: TermsForm, draft_id: int) -> Terms:
 def discard(draft_id: int) -> ResponseReturnValue:
     """Throw a draft away, with its list."""
     with transaction():
-        operations.discard_draft(draft_id=draft_id, account_id=visitor().account_id)
+        drafts.discard_draft(draft_id=draft_id, account_id=visitor().account_id)
     flash(_("The draft was thrown away."), "success")
     return redirect_to(url_for(".compose"))
 

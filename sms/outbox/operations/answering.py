@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sms.contacts.words.operations import take_due
 from sms.core.phone import local
-from sms.outbox.intake.operations import draft_from_text
+from sms.outbox.intake.operations.drafts import draft_from_text
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.rules import Terms
 

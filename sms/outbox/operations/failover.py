@@ -1,9 +1,5 @@
-"""Going on over another line: what is queued moves, priced anew in the same transaction; what is on its way stays.
-
-A message that an operator may have never moves: what is on the wire, submitted or of unknown fate is no queued batch,
-and what is sent again after an unknown fate is pinned to its operator. Messages go in sets, so a million is many short
-transactions; each of them leaves the books even.
-"""
+"""Going on over another line: what is queued moves, priced anew in the same transaction; what an operator may have does
+not: it is no queued batch, or pinned. In sets, so a million is many short transactions; each leaves the books even."""
 
 import json
 from collections import Counter

@@ -92,7 +92,7 @@ def preview(*, account_id: int, draft_id: int, at: datetime) -> Preview:
     usable = usable_lines(account_id, at=at)
     prices = price_lists(account_id=account_id, operators={line.id: line.operator_id for line in usable}, at=at)
     spendable = wallet.balance_mrial + wallet.credit_limit_mrial
-    lines = tuple(_over(line, draft, known, prices[line.id], spendable_mrial=spendable) for line in usable)
+    lines = tuple(_over(line, draft, known, prices[line.id], spendable_mrial=spendable, at=at) for line in usable)
     chosen = next((found for found in lines if found.is_chosen), None)
     body = chosen.line.text_of(worded(draft)) if chosen else worded(draft)
     text = measure(body, profile_of(chosen.line.joined_units if chosen else _STANDARD_UNITS))
@@ -120,7 +120,13 @@ def preview(*, account_id: int, draft_id: int, at: datetime) -> Preview:
 
 
 def _over(
-    line: UsableLine, draft: Draft, known: Sequence[Row[Any]], listed: PriceList | Refusal, *, spendable_mrial: int
+    line: UsableLine,
+    draft: Draft,
+    known: Sequence[Row[Any]],
+    listed: PriceList | Refusal,
+    *,
+    spendable_mrial: int,
+    at: datetime,
 ) -> LinePreview:
     counts = sendable(draft.networks, draft.suppressed, line_id=line.id)
     count = sum(counts.values())

@@ -18,7 +18,7 @@ from sms.core.db import scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.ledger import queries as money
 from sms.operators.operations import Actor
-from sms.outbox.intake import operations as intake
+from sms.outbox.intake.operations import drafts
 from tests.factories import make_account, make_root
 from tests.ledger.people import signed_in, staff
 
@@ -171,7 +171,7 @@ def test_slips_are_kept_when_old_files_are_thrown_away(app: Flask):
     slip_id = hand_in(account_id, user_id=user_id)
     stray, _ = uploads.keep(io.BytesIO(b"x"), most_bytes=10)
     with transaction():
-        intake.tidy(at=clock.now() + DAY)
+        drafts.tidy(at=clock.now() + DAY)
     assert queries.slip_for(make_root(), slip_id).stored_name in _files()
     assert stray not in _files()
 

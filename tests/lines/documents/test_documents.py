@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from deploy.backup import _DOCUMENTS
+from deploy.backup import _KEPT_FILES
 from sms.core import clock, uploads
 from sms.core.config import Settings
 from sms.core.db import execute, row, rows, scalar, transaction
@@ -17,7 +17,7 @@ from sms.lines.documents.operations import NewDocument
 from sms.lines.documents.rules import DocumentKind, Holder
 from sms.lines.rules import UnusableLine
 from sms.operators.operations import Actor
-from sms.outbox.intake import operations as intake
+from sms.outbox.intake.operations import drafts
 from tests.factories import AT, make_account, make_gateway
 from tests.lines.documents.test_document_rules import JPEG_FILE, PDF_FILE, PNG_FILE
 from tests.operators.staff import Person, make_staff, sign_in, text_of
@@ -132,9 +132,9 @@ def test_the_tidying_of_lists_leaves_documents_and_the_backup_takes_them(account
     stray = path.with_name("f" * 32)
     stray.write_bytes(b"x")
     with transaction():
-        intake.tidy(AT.replace(year=2099))
+        drafts.tidy(AT.replace(year=2099))
     assert _files() == [path]
-    assert [each.stored_name for each in rows(_DOCUMENTS)] == [path.name]
+    assert [each.stored_name for each in rows(_KEPT_FILES["lines_document"])] == [path.name]
 
 
 # What is needed

@@ -17,6 +17,7 @@ from flask import Flask
 
 from jobs import intake as jobs
 from sms.contacts.operations import opt_out
+from sms.core import uploads
 from sms.core.config import Settings
 from sms.core.db import db, row, scalar, transaction
 from sms.core.errors import NotFound, Refusal
@@ -24,7 +25,8 @@ from sms.core.queue import connection
 from sms.core.sheets import limits
 from sms.core.sheets.limits import UnreadableList
 from sms.operators.rules import Outcome
-from sms.outbox.intake import operations, queries
+from sms.outbox.intake import queries
+from sms.outbox.intake.operations import drafts, reading
 from sms.outbox.operations.sweep import sweep
 from sms.outbox.queries.preview import preview
 from tests.factories import AT, Shop, make_account, make_line, make_shop
@@ -38,7 +40,7 @@ def shop(app: Flask) -> Iterator[Shop]:
     """A customer with money and a line; afterwards no upload is left."""
     yield make_shop()
     db.session.rollback()
-    for path in operations.uploads.folder().iterdir():
+    for path in uploads.folder().iterdir():
         path.unlink()
 
 
@@ -46,7 +48,7 @@ def from_text(shop: Shop, recipients: str, **changes: Any) -> int:
     """A draft of pasted recipients."""
     facts = {"line_id": shop.line_id, "title": "Spring", "body": "hello"} | changes
     with transaction():
-        return operations.draft_from_text(
+        return drafts.draft_from_text(
             account_id=shop.account_id, user_id=shop.user_id, recipients=recipients, at=AT, **facts
         )
 
@@ -54,7 +56,7 @@ def from_text(shop: Shop, recipients: str, **changes: Any) -> int:
 def from_file(shop: Shop, content: bytes, name: str = "list.csv") -> int:
     """A draft of an uploaded file, not read yet."""
     with transaction():
-        return operations.draft_from_file(
+        return drafts.draft_from_file(
             account_id=shop.account_id,
             user_id=shop.user_id,
             line_id=shop.line_id,
@@ -74,7 +76,7 @@ def read(draft_id: int) -> Any:
 
 def stored() -> list[Path]:
     """The uploads on disk."""
-    return list(operations.uploads.folder().iterdir())
+    return list(uploads.folder().iterdir())
 
 
 def bells() -> int:
@@ -195,7 +197,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(shop: Shop) -> None:
             raise OSError("connection lost")
 
     with pytest.raises(OSError, match="lost"), transaction():
-        operations.draft_from_file(
+        drafts.draft_from_file(
             account_id=shop.account_id,
             user_id=shop.user_id,
             line_id=None,
@@ -232,7 +234,7 @@ def test_a_list_just_being_read_is_left_to_who_reads_it(app: Flask, shop: Shop) 
 def test_what_a_killed_worker_leaves_is_rung_for_and_read_again(shop: Shop) -> None:
     draft_id = from_file(shop, b"09121234567\n")
     with transaction():
-        assert operations.begin_reading(draft_id=draft_id)  # and here the worker dies
+        assert reading.begin_reading(draft_id=draft_id)  # and here the worker dies
     connection().flushdb()
     with transaction():
         sweep(at=AT)
@@ -242,9 +244,9 @@ def test_what_a_killed_worker_leaves_is_rung_for_and_read_again(shop: Shop) -> N
 
 def test_a_file_that_kills_every_worker_is_given_up(shop: Shop) -> None:
     draft_id = from_file(shop, b"09121234567\n")
-    for _ in range(operations.MOST_ATTEMPTS):
+    for _ in range(reading.MOST_ATTEMPTS):
         with transaction():
-            assert operations.begin_reading(draft_id=draft_id)
+            assert reading.begin_reading(draft_id=draft_id)
     draft = read(draft_id)
     assert (draft.state, draft.problem, stored()) == ("failed", limits.gave_up().message, [])
 
@@ -263,7 +265,7 @@ def test_a_draft_thrown_away_while_it_is_read_stays_away(shop: Shop, monkeypatch
         scalar("DELETE FROM outbox_draft WHERE id = :id RETURNING id", id=draft_id)
         yield io.BytesIO(b"09121234567\n")
 
-    monkeypatch.setattr(operations, "_open", discarding)
+    monkeypatch.setattr(reading, "_open", discarding)
     assert read(draft_id) is None
     assert scalar("SELECT count(*) FROM outbox_draft_chunk") == 0
 
@@ -272,7 +274,7 @@ def test_too_little_memory_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
     def hungry(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(operations, "_read", hungry)
+    monkeypatch.setattr(reading, "read_stream", hungry)
     assert read(from_file(shop, b"09121234567\n")).problem == limits.out_of_memory().message
 
 
@@ -291,10 +293,10 @@ def test_the_worker_s_limits_end_a_reading_and_not_the_worker(
     script = f"""
 from app import create_app
 from jobs import intake
-from sms.outbox.intake import operations
+from sms.outbox.intake.operations import reading
 def greedy(*_, **__):
     {work}
-operations._read = greedy
+reading.read_stream = greedy
 intake.{limit} = {value}
 with create_app().app_context():
     intake.read_draft(draft_id={draft_id})
@@ -440,7 +442,7 @@ def test_a_draft_gets_other_words_and_another_line(shop: Shop) -> None:
     other = make_line(operator_id=shop.operator_id, gateway_id=shop.gateway_id)
     draft_id = from_text(shop, "09121234567")
     with transaction():
-        operations.change_draft(
+        drafts.change_draft(
             draft_id=draft_id, account_id=shop.account_id, line_id=other, title="New", body="two\r\nlines", at=AT
         )
     draft = queries.draft(shop.account_id, draft_id)
@@ -451,9 +453,9 @@ def test_changes_and_throwing_away_are_for_the_account_alone(shop: Shop) -> None
     draft_id = from_text(shop, "09121234567")
     other, *_ = make_account()
     with pytest.raises(NotFound), transaction():
-        operations.change_draft(draft_id=draft_id, account_id=other, line_id=None, title="", body="", at=AT)
+        drafts.change_draft(draft_id=draft_id, account_id=other, line_id=None, title="", body="", at=AT)
     with pytest.raises(NotFound), transaction():
-        operations.discard_draft(draft_id=draft_id, account_id=other)
+        drafts.discard_draft(draft_id=draft_id, account_id=other)
     assert queries.draft(shop.account_id, draft_id).title == "Spring"
 
 
@@ -462,16 +464,16 @@ def test_a_used_draft_is_neither_changed_nor_thrown_away(shop: Shop) -> None:
     with transaction():
         scalar("UPDATE outbox_draft SET state = 'used' RETURNING id")
     with pytest.raises(Refusal, match="sent already"), transaction():
-        operations.change_draft(draft_id=draft_id, account_id=shop.account_id, line_id=None, title="", body="", at=AT)
+        drafts.change_draft(draft_id=draft_id, account_id=shop.account_id, line_id=None, title="", body="", at=AT)
     with pytest.raises(NotFound), transaction():
-        operations.discard_draft(draft_id=draft_id, account_id=shop.account_id)
+        drafts.discard_draft(draft_id=draft_id, account_id=shop.account_id)
 
 
 def test_a_draft_thrown_away_leaves_nothing(shop: Shop) -> None:
     ready, waiting = from_text(shop, "09121234567"), from_file(shop, b"09121234567")
     for draft_id in (ready, waiting):
         with transaction():
-            operations.discard_draft(draft_id=draft_id, account_id=shop.account_id)
+            drafts.discard_draft(draft_id=draft_id, account_id=shop.account_id)
     assert scalar("SELECT count(*) FROM outbox_draft_chunk") == 0
     assert scalar("SELECT count(*) FROM outbox_draft") == 0
     assert stored() == []
@@ -480,11 +482,11 @@ def test_a_draft_thrown_away_leaves_nothing(shop: Shop) -> None:
 def test_drafts_of_yesterday_and_files_of_nobody_are_tidied_away(shop: Shop) -> None:
     old, used, fresh = (from_text(shop, "09121234567") for _ in range(3))
     waiting = from_file(shop, b"09121234567\n")
-    orphan, new_orphan = (operations.uploads.folder() / name for name in ("orphan", "new"))
+    orphan, new_orphan = (uploads.folder() / name for name in ("orphan", "new"))
     for path in (orphan, new_orphan):
         path.write_bytes(b"x")
     long_ago = (AT - timedelta(hours=2)).timestamp()
-    for path in (orphan, operations.uploads.folder() / queries.draft(shop.account_id, waiting).stored_name):
+    for path in (orphan, uploads.folder() / queries.draft(shop.account_id, waiting).stored_name):
         os.utime(path, (long_ago, long_ago))
     os.utime(new_orphan, (AT.timestamp(), AT.timestamp()))
     with transaction():
@@ -494,14 +496,14 @@ def test_drafts_of_yesterday_and_files_of_nobody_are_tidied_away(shop: Shop) -> 
             ids=[old, used],
         )
         scalar("UPDATE outbox_draft SET state = 'used' WHERE id = :id RETURNING id", id=used)
-        operations.tidy(at=AT)
+        drafts.tidy(at=AT)
     left = scalar("SELECT array_agg(id ORDER BY id) FROM outbox_draft")
     assert left == [used, fresh, waiting]
     assert not orphan.exists()
     assert new_orphan.exists()
     assert read(waiting).state == "ready"
     with transaction():
-        operations.tidy(at=AT + timedelta(days=31))
+        drafts.tidy(at=AT + timedelta(days=31))
     assert scalar("SELECT count(*) FROM outbox_draft") == 0
 
 
