@@ -171,7 +171,8 @@ def _form(payment: Payment) -> str:
 def _page(body: str, *, status: int = 200) -> Reply:
     html = (
         '<!DOCTYPE html><html lang="fa" dir="rtl"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>درگاه شبیه‌سازی‌شده</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        "<title>درگاه شبیه‌سازی‌شده</title>"
         "<style>body{font:16px sans-serif;max-width:24rem;margin:3rem auto;padding:1rem;text-align:center}"
         "button{width:100%;padding:.7rem;font:inherit}</style></head>"
         f"<body><h1>درگاه شبیه‌سازی‌شده</h1><p>Simulated payment page: no real money</p>{body}</body></html>"

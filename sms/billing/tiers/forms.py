@@ -24,7 +24,7 @@ class StepForm(Form):
         N_("What counts"), choices=[SelectChoice(str(code), label) for code, label in BASIS_LABELS.items()]
     )
     days = IntField(N_("Days it looks back"), [Filled()], default=90)
-    from_amount = MoneyField(N_("Begins at"), [Filled()])
+    from_amount = MoneyField(N_("From the amount"), [Filled()])
     discount = PercentField(N_("Percent less than the tariff"), [Filled()])
     valid_from = DayField(N_("Begins on"), [Optional()], description=N_("Empty: at once."))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, flash, request, url_for
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -193,8 +193,4 @@ def _settle(found: Topup, *, is_cancelled: bool) -> None:
     finally:
         gateway.close()
     with transaction():
-        state = settling.settle(
-            topup_id=found.id, answer=answer, is_returned=True, is_cancelled=is_cancelled, at=clock.now()
-        )
-    if current_user.is_authenticated and state is TopupState.PAID:
-        flash(_("The payment arrived."), "success")
+        settling.settle(topup_id=found.id, answer=answer, is_returned=True, is_cancelled=is_cancelled, at=clock.now())

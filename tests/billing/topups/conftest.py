@@ -111,7 +111,7 @@ def press(address: str, action: str) -> str:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", parts.path, urlencode({"action": action}), headers)
     answer = connection.getresponse()
-    links = re.findall(r'href="([^"]+)"', answer.read().decode())
+    links = re.findall(r'<a href="([^"]+)"', answer.read().decode())
     connection.close()
     return answer.headers.get("Location") or unescape(next(iter(links), ""))
 
