@@ -88,7 +88,7 @@ def test_credit_that_fell_too_much_is_explained_on_the_page(app: Flask, shop: Sh
             )
     place = f"/admin/reconciliation/{shop.gateway_id}/{NUMBER}"
     walker = staff(app).go(place)
-    assert "+1,000 rial" in walker.text
+    assert "1,000 rial more" in walker.text
     walker.submit(f"{place}/explain-credit", reason="by_hand", note="tests of theirs")
     assert "tests of theirs" in walker.text
     assert "Explained" in walker.go("/admin/reconciliation?until=2026-11-23").text
