@@ -36,7 +36,7 @@ _HEADS = (
 _WIDTHS = (8, 20, 26, 18, 48, 30, 18, 20, 60)
 MOST_SHEET_LINES = 100_000
 MOST_PAPER_LINES = 300  # a paper of so many is laid out within seconds
-_PAPER_SHARES = (8, 20, 40, 15, 17)
+_PAPER_WIDTHS = (8, 20, 40, 15, 17)
 _TOO_LONG_A_PAPER = N_("A paper holds %(most)s lines at most. Narrow the days, or download the CSV, which has no end.")
 _TOO_LONG = N_("A workbook holds %(most)s lines at most. Narrow the days, or download the CSV, which has no end.")
 _SPENT = (TransferKind.HOLD, TransferKind.RELEASE, TransferKind.REPRICE)
@@ -139,7 +139,7 @@ def _paper(lines: list[StatementLine], form: StatementForm) -> bytes:
         facts.append((_("Balance after"), money_text(lines[0].balance_after_mrial)))
     paper.facts(_("Account"), facts, numbers=[_("From day"), _("To day")])
     heads = [_("No."), _("Date"), _("Description"), _("Amount"), _("Balance after")]
-    paper.table(heads, _PAPER_SHARES, list(_paper_rows(lines)), numeric={0, 1, 3, 4})
+    paper.table(heads, _PAPER_WIDTHS, list(_paper_rows(lines)), numeric={0, 1, 3, 4})
     paper.totals(
         [
             (_("Money in"), money_text(sum(max(line.amount_mrial, 0) for line in lines))),
