@@ -16,10 +16,46 @@ from sms.outbox.rules import COUNT_COLUMNS
 
 MOST_ROWS = 1_000
 
-# What was paid, and what of it came back, as the viewer's own level sees it. A reseller's view of what lies deeper than
-# its own sub-accounts, and its profit, need what each level paid: once the hours count that, it is put in here only.
-_PAID = {Whose.HOUSE: "h.price_mrial", Whose.TREE: "h.price_mrial", Whose.OWN: "h.price_mrial"}
-_PAID_BACK = {Whose.HOUSE: "h.refund_mrial", Whose.TREE: "h.refund_mrial", Whose.OWN: "h.refund_mrial"}
+# What was paid and what it cost, as the viewer's own level sees it, from what each level above the sender earns of it:
+# a reseller is paid what its own sub-account paid, and pays that less its share; of its own messages it earns nothing.
+# The house is paid what the topmost level paid.
+_PAID = {
+    Whose.HOUSE: "h.price_mrial - s.all_mrial",
+    Whose.TREE: "h.price_mrial - s.below_mrial",
+    Whose.OWN: "h.price_mrial",
+}
+_PAID_BACK = {
+    Whose.HOUSE: "h.refund_mrial - s.all_back_mrial",
+    Whose.TREE: "h.refund_mrial - s.below_back_mrial",
+    Whose.OWN: "h.refund_mrial",
+}
+_COST = {
+    Whose.HOUSE: "h.cost_mrial",
+    Whose.TREE: "h.price_mrial - s.below_mrial - s.own_mrial",
+    Whose.OWN: "CAST(0 AS bigint)",
+}
+_COST_BACK = {
+    Whose.HOUSE: "h.refund_cost_mrial",
+    Whose.TREE: "h.refund_mrial - s.below_back_mrial - s.own_back_mrial",
+    Whose.OWN: "CAST(0 AS bigint)",
+}
+_SHARES = """
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(x.share_mrial), 0) AS all_mrial, coalesce(sum(x.refund_share_mrial), 0) AS all_back_mrial,
+           coalesce(sum(x.share_mrial) FILTER (WHERE x.level < {distance}), 0) AS below_mrial,
+           coalesce(sum(x.refund_share_mrial) FILTER (WHERE x.level < {distance}), 0) AS below_back_mrial,
+           coalesce(sum(x.share_mrial) FILTER (WHERE x.level = {distance}), 0) AS own_mrial,
+           coalesce(sum(x.refund_share_mrial) FILTER (WHERE x.level = {distance}), 0) AS own_back_mrial
+    FROM lines_share_hour x WHERE x.hour_at = h.hour_at AND x.line_id = h.line_id AND x.network_id = h.network_id
+      AND x.account_id = h.account_id AND x.gateway_id = h.gateway_id
+) s
+"""
+# How many levels the sender stands below the viewer; each account's path is the ids from the root, with a dot each.
+_DISTANCE = """
+(SELECT length(a.path) - length(replace(a.path, '.', '')) - length(v.path) + length(replace(v.path, '.', ''))
+ FROM accounts_account a, accounts_account v WHERE a.id = h.account_id AND v.id = :viewer_id)
+"""
+_JOINED = {Whose.HOUSE: _SHARES.format(distance="0"), Whose.TREE: _SHARES.format(distance=_DISTANCE), Whose.OWN: ""}
 
 _SUMS = ", ".join(
     f"coalesce(sum({column}), 0)::bigint AS {name}"
@@ -30,10 +66,10 @@ _SUMS = ", ".join(
         "unsent": "h.unsent_count",
         "parts": "h.parts_count",
         "price_mrial": "{paid}",
-        "cost_mrial": "h.cost_mrial",
+        "cost_mrial": "{cost}",
         "refund_count": "h.refund_count",
         "refund_mrial": "{paid_back}",
-        "refund_cost_mrial": "h.refund_cost_mrial",
+        "refund_cost_mrial": "{cost_back}",
     }.items()
 )
 _OUTCOMES = ", ".join(f"coalesce(sum(h.{column}), 0)::bigint AS {column}" for column in COUNT_COLUMNS.values())
@@ -103,7 +139,7 @@ _LABELS = {
 _REPORT = """
 WITH by_account AS (
     SELECT {inner_key} AS key, {account} AS account_id, {sums}, {outcomes}
-    FROM lines_hour h JOIN lines_line l ON l.id = h.line_id
+    FROM lines_hour h JOIN lines_line l ON l.id = h.line_id {shares}
     WHERE h.hour_at >= :since AND h.hour_at < :until {scope} {narrowed}
     GROUP BY 1, 2
 ), found AS (
@@ -123,7 +159,8 @@ def report(scope: Scope, narrowed: ReportFilter, group: Group, *, most: int = MO
     sql = _REPORT.format(
         inner_key="0" if is_by_account else _KEYS[group],
         account="h.account_id" if is_by_account else "0",
-        sums=_SUMS.format(paid=_PAID[scope.viewer], paid_back=_PAID_BACK[scope.viewer]),
+        sums=_sums(scope),
+        shares=_JOINED[scope.viewer],
         outcomes=_OUTCOMES,
         scope=_SCOPES[scope.whose],
         narrowed=narrowed.sql,
@@ -135,8 +172,15 @@ def report(scope: Scope, narrowed: ReportFilter, group: Group, *, most: int = MO
     return [_row(found) for found in rows(sql, most=most, **_of(scope), **narrowed.params)]
 
 
+def _sums(scope: Scope) -> str:
+    """The sums of a report, with the money of its viewer's level."""
+    places = {"paid": _PAID, "paid_back": _PAID_BACK, "cost": _COST, "cost_back": _COST_BACK}
+    return _SUMS.format(**{name: by_viewer[scope.viewer] for name, by_viewer in places.items()})
+
+
 def _of(scope: Scope) -> dict[str, object]:
-    return {} if scope.account_id is None else {"account_id": scope.account_id}
+    whose: dict[str, object] = {} if scope.account_id is None else {"account_id": scope.account_id}
+    return whose | ({"viewer_id": scope.viewer_id} if scope.viewer is Whose.TREE else {})
 
 
 def _row(found: Found[Any]) -> Row:
@@ -149,7 +193,7 @@ def _row(found: Found[Any]) -> Row:
 
 
 _TOTAL = """
-SELECT {sums}, {outcomes} FROM lines_hour h JOIN lines_line l ON l.id = h.line_id
+SELECT {sums}, {outcomes} FROM lines_hour h JOIN lines_line l ON l.id = h.line_id {shares}
 WHERE h.hour_at >= :since AND h.hour_at < :until {scope} {narrowed}
 """
 
@@ -157,7 +201,8 @@ WHERE h.hour_at >= :since AND h.hour_at < :until {scope} {narrowed}
 def total(scope: Scope, narrowed: ReportFilter) -> Row:
     """All rows of a report together."""
     sql = _TOTAL.format(
-        sums=_SUMS.format(paid=_PAID[scope.viewer], paid_back=_PAID_BACK[scope.viewer]),
+        sums=_sums(scope),
+        shares=_JOINED[scope.viewer],
         outcomes=_OUTCOMES,
         scope=_SCOPES[scope.whose],
         narrowed=narrowed.sql,

@@ -44,11 +44,12 @@ class Whose(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Whose messages a report is about: `account_id` alone (OWN), with all below it (TREE), or everybody's; and who
-    looks at it."""
+    looks at it: a reseller's own id is `viewer_id`."""
 
     whose: Whose
     account_id: int | None
     viewer: Whose
+    viewer_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

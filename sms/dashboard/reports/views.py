@@ -54,10 +54,10 @@ def _asked() -> tuple[ReportForm, Scope, ReportFilter]:
     own_id = visitor().account_id
     accounts = queries.sub_accounts(own_id) if whose is not Whose.OWN else ()
     form = ReportForm.read(whose=whose, accounts=accounts)
-    scope = Scope(whose, None if whose is Whose.HOUSE else own_id, whose)
+    scope = Scope(whose, None if whose is Whose.HOUSE else own_id, whose, own_id)
     if form.chosen_account is not None:
         chosen = queries.below(form.chosen_account, top_id=None if whose is Whose.HOUSE else own_id)
-        scope = Scope(Whose.TREE if chosen.kind == AccountKind.RESELLER else Whose.OWN, chosen.id, whose)
+        scope = Scope(Whose.TREE if chosen.kind == AccountKind.RESELLER else Whose.OWN, chosen.id, whose, own_id)
     return form, scope, form.narrowed(today=day_of(clock.now()))
 
 
@@ -166,19 +166,19 @@ def _attached(kind: str) -> dict[str, str]:
 
 def _table() -> tuple[list[str], list[list[Value]]]:
     form, scope, narrowed = _asked()
-    is_house = visitor().account_kind == AccountKind.INSTALLATION
+    has_profit = visitor().account_kind != AccountKind.CUSTOMER
     heads = [_(GROUP_LABELS[form.grouped]), *(_(head) for head in _HEADS)]
-    heads += [_(head) for head in _OF_HOUSE] if is_house else []
+    heads += [_(head) for head in _OF_HOUSE] if has_profit else []
     heads += [_(OUTCOME_LABELS[outcome]) for outcome in OUTCOMES]
     found = queries.report(scope, narrowed, form.grouped, most=_EXPORTED)
-    return heads, [_cells(row, form.grouped, is_house=is_house) for row in found]
+    return heads, [_cells(row, form.grouped, has_profit=has_profit) for row in found]
 
 
-def _cells(row: Row, group: Group, *, is_house: bool) -> list[Value]:
+def _cells(row: Row, group: Group, *, has_profit: bool) -> list[Value]:
     sums = row.sums
     cells: list[Value] = [_name(row, group), sums.messages, sums.submitted, sums.parts, sums.waiting]
     cells += [_rial(sums.price_mrial), sums.refund_count, _rial(sums.refund_mrial), _rial(sums.revenue_mrial)]
-    cells += [_rial(sums.net_cost_mrial), _rial(sums.profit_mrial)] if is_house else []
+    cells += [_rial(sums.net_cost_mrial), _rial(sums.profit_mrial)] if has_profit else []
     return cells + [row.outcomes[outcome] for outcome in OUTCOMES]
 
 

@@ -105,6 +105,37 @@ COMMENT ON COLUMN outbox_batch.is_counted_off IS
     'so long ago that nothing of it changes: what of it stands in the hours is remembered no more';
 """
 
+# Resellers above an account earn of its messages; how many there are is the depth of the tree.
+SHARES = """
+CREATE TABLE lines_share_hour (
+    hour_at timestamptz NOT NULL,
+    line_id integer NOT NULL REFERENCES lines_line,
+    network_id smallint NOT NULL REFERENCES operators_network,
+    account_id bigint NOT NULL REFERENCES accounts_account,
+    gateway_id integer NOT NULL REFERENCES operators_gateway,
+    level smallint NOT NULL CHECK (level > 0),
+    share_mrial bigint NOT NULL DEFAULT 0,
+    refund_share_mrial bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (hour_at, line_id, network_id, account_id, gateway_id, level)
+);
+COMMENT ON TABLE lines_share_hour IS
+    'beside lines_hour: what the resellers above the account earn of it, nearest first';
+COMMENT ON COLUMN lines_share_hour.refund_share_mrial IS 'what they gave back, by the hour in which it was posted';
+
+CREATE TABLE outbox_batch_share (
+    batch_id bigint NOT NULL,
+    hour_at timestamptz NOT NULL,
+    line_id integer NOT NULL,
+    network_id smallint NOT NULL,
+    account_id bigint NOT NULL,
+    gateway_id integer NOT NULL,
+    level smallint NOT NULL,
+    share_mrial bigint NOT NULL,
+    PRIMARY KEY (batch_id, hour_at, network_id, line_id, gateway_id, level)
+);
+COMMENT ON TABLE outbox_batch_share IS 'what of a batch stands in lines_share_hour already';
+"""
+
 MARK = """
 DROP TRIGGER mark_uncounted ON outbox_batch;
 CREATE TRIGGER mark_uncounted BEFORE UPDATE OF {columns} ON outbox_batch FOR EACH ROW
@@ -119,6 +150,7 @@ def upgrade() -> None:
     """What was sent before is counted by the jobs, from the oldest on."""
     op.execute(POSTED)
     op.execute(HOURS)
+    op.execute(SHARES)
     op.execute(
         MARK.format(
             columns=", ".join(_COUNTS),

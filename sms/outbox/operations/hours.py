@@ -15,6 +15,7 @@ from sqlalchemy import Row
 from sms.core.db import execute, row, rows, scalar
 from sms.lines.traffic.rules import DELAY_SECONDS, STEPS
 from sms.operators.rules import Outcome
+from sms.outbox.operations import shares
 from sms.outbox.rules import COUNT_COLUMNS, runs
 
 PATIENCE = timedelta(seconds=30)  # for the other reports of a batch; so a batch is read a few times, not with each
@@ -135,6 +136,7 @@ def count_some(*, at: datetime) -> int:
         execute(
             _COUNT, low=run.low, high=run.high, ids=list(run.batch_ids), steps=[float(each) for each in DELAY_SECONDS]
         )
+        shares.count(run)
     return len(taken)
 
 
@@ -195,6 +197,7 @@ def count_refunds() -> int:
     ids = _few([(each.id, each.refund_count) for each in waiting])
     if ids:
         execute(_COUNT_POSTED, ids=ids)
+        shares.count_posted(ids)
     return len(ids)
 
 
@@ -214,10 +217,8 @@ WITH old AS MATERIALIZED (
     WHERE b.uncounted_at IS NULL AND b.unknown_count = 0 AND {_ENDED} = b.size
       AND NOT EXISTS (SELECT FROM outbox_batch_hour h WHERE h.batch_id = b.id AND h.hour_at >= :before)
     ORDER BY b.id FOR NO KEY UPDATE OF b SKIP LOCKED
-), closed AS (
-    UPDATE outbox_batch b SET is_counted_off = true FROM over WHERE b.id = over.id RETURNING b.id
 )
-DELETE FROM outbox_batch_hour h USING closed WHERE h.batch_id = closed.id
+UPDATE outbox_batch b SET is_counted_off = true FROM over WHERE b.id = over.id RETURNING b.id
 """  # noqa: S608 - the words put in are our own
 
 
@@ -226,4 +227,7 @@ def prune(*, at: datetime) -> int:
     and the longest delays of reports and refunds are over since a month. Returns how many rows went."""
     horizon: Row[Any] | None = row(_HORIZON)
     seconds = (horizon.report_seconds + horizon.refund_seconds) if horizon else 0
-    return execute(_PRUNE, before=at - timedelta(seconds=seconds) - KEPT, most=_PRUNED_AT_ONCE)
+    closed = rows(_PRUNE, before=at - timedelta(seconds=seconds) - KEPT, most=_PRUNED_AT_ONCE)
+    ids = [batch.id for batch in closed]
+    shares.forget(ids)
+    return execute("DELETE FROM outbox_batch_hour WHERE batch_id = ANY(:ids)", ids=ids)
