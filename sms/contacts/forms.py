@@ -73,7 +73,7 @@ class NumbersForm(Form):
 class MembersFilterForm(FilterForm):
     """What the members of a group are narrowed to."""
 
-    mobile = PhoneField(N_("Number"), [Optional()])
+    mobile = PhoneField(N_("Number"))
 
 
 class OptOutForm(NumbersForm):
@@ -85,7 +85,7 @@ class OptOutForm(NumbersForm):
 class OptOutFilterForm(FilterForm):
     """What the list of those not to write to is narrowed to."""
 
-    mobile = PhoneField(N_("Number"), [Optional()])
+    mobile = PhoneField(N_("Number"))
 
 
 class ReplyForm(Form):
