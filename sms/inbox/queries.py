@@ -1,7 +1,7 @@
 """Reads of the inbox: keyset pages by the moment a text came, a conversation, and what nobody owns. Nothing is counted
 at page time but unread texts, and of these only the first hundred."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -67,14 +67,17 @@ _BOXES = {
 }
 
 # What is common is found among the newest texts. What is not is found by the index of words, one stretch of the account
-# after another: so neither a rare word is looked for in every text, nor a common one sorted in all of them.
+# after another: so neither a rare word is looked for in every text, nor a common one sorted in all of them. A label is
+# looked for in each of the conversations it is on.
 _WALKED = 1_000
 _WORDS = "inbox_words(m.account_id, m.received_at, m.body)"
+_SAID = f"AND {_WORDS} @@ to_tsquery('simple', :words)"
 _AMONG_NEWEST = f"""
-WITH newest AS MATERIALIZED (SELECT m.* FROM inbox_message m WHERE m.account_id = :account_id AND {{narrowed}} {{older}}
+WITH newest AS MATERIALIZED (
+    SELECT m.* FROM inbox_message m WHERE m.account_id = :account_id AND {{unlabelled}} {{older}}
     ORDER BY m.received_at DESC, m.id DESC LIMIT :walked)
 {_COLUMNS.replace("FROM inbox_message m", "FROM newest m")}
-WHERE {_WORDS} @@ to_tsquery('simple', :words) {_NEWEST_FIRST}
+WHERE {{narrowed}} {{said}} {_NEWEST_FIRST}
 """  # noqa: S608 - our own words
 _IN_STRETCH = f"""
 WITH found AS MATERIALIZED (SELECT m.* FROM inbox_message m WHERE m.account_id IS NOT NULL
@@ -82,39 +85,18 @@ WITH found AS MATERIALIZED (SELECT m.* FROM inbox_message m WHERE m.account_id I
 {_COLUMNS.replace("FROM inbox_message m", "FROM found m")}
 WHERE m.account_id = :account_id AND {{narrowed}} {{older}} {_NEWEST_FIRST}
 """  # noqa: S608 - the same
-
-
-# A label is looked for among the newest texts too, and then in each of the conversations it is on.
-_NEWEST_LABELLED = f"""
-WITH newest AS MATERIALIZED (
-    SELECT m.* FROM inbox_message m WHERE m.account_id = :account_id AND {{unlabelled}} {{older}}
-    ORDER BY m.received_at DESC, m.id DESC LIMIT :walked)
-{_COLUMNS.replace("FROM inbox_message m", "FROM newest m")}
-WHERE {{narrowed}} {{said}} {_NEWEST_FIRST}
-"""  # noqa: S608 - our own words
 _IN_LABELLED = f"""
 WITH found AS MATERIALIZED (
     SELECT x.* FROM inbox_label b JOIN inbox_labelled d ON d.label_id = b.id
     CROSS JOIN LATERAL (
         SELECT m.* FROM inbox_message m
         WHERE m.account_id = :account_id AND m.sender = d.sender AND m.line_id = d.line_id
-          AND {{unlabelled}} {{older}} {{said}}
+          AND {{unlabelled}} {{older}}
         ORDER BY m.received_at DESC, m.id DESC LIMIT :most) x
     WHERE b.id = :label_id AND b.account_id = :account_id
     ORDER BY x.received_at DESC, x.id DESC LIMIT :most)
 {_COLUMNS.replace("FROM inbox_message m", "FROM found m")} {_NEWEST_FIRST}
 """  # noqa: S608 - the same
-
-
-def _labelled(
-    narrowed: str, older: str, params: dict[str, object], *, wanted: InboxFilter, most: int
-) -> Sequence[Row[Any]]:
-    """The newest texts of a label's conversations: among the newest there are, else conversation by conversation."""
-    unlabelled, _params = replace(wanted, label_id=None).conditions()
-    said = f"AND {_WORDS} @@ to_tsquery('simple', :words)" if "words" in params else ""
-    places = {"narrowed": narrowed, "older": older, "unlabelled": unlabelled, "said": said}
-    near = rows(_NEWEST_LABELLED.format(**places), **params, walked=_WALKED, most=most)
-    return near if len(near) == most else rows(_IN_LABELLED.format(**places), **params, most=most)
 
 
 def texts(account_id: int, wanted: InboxFilter, *, before: int | None, most: int) -> Sequence[Row[Any]]:
@@ -124,9 +106,7 @@ def texts(account_id: int, wanted: InboxFilter, *, before: int | None, most: int
     params["account_id"] = account_id
     if words := words_of(wanted.words):
         params["words"] = words
-    if wanted.label_id is not None:
-        return _labelled(narrowed, older, params, wanted=wanted, most=most)
-    if words:
+    if words or wanted.label_id is not None:
         return _searched(narrowed, older, params, wanted=wanted, most=most)
     return rows(
         f"{_COLUMNS} WHERE m.account_id = :account_id AND {narrowed} {older} {_NEWEST_FIRST}",
@@ -138,11 +118,27 @@ def texts(account_id: int, wanted: InboxFilter, *, before: int | None, most: int
 def _searched(
     narrowed: str, older: str, params: dict[str, object], *, wanted: InboxFilter, most: int
 ) -> Sequence[Row[Any]]:
-    """The newest texts with these words: among the newest there are, else stretch by stretch."""
-    places = {"narrowed": narrowed, "older": older}
+    """The newest texts with these words, or of this label: among the newest there are, else stretch by stretch, or
+    conversation by conversation."""
+    unlabelled, _params = replace(wanted, label_id=None).conditions()
+    said = _SAID if "words" in params else ""
+    places = {"narrowed": narrowed, "older": older, "unlabelled": unlabelled, "said": said}
     near = rows(_AMONG_NEWEST.format(**places), **params, walked=_WALKED, most=most)
     if len(near) == most:
         return near
+    if "words" not in params:
+        return rows(_IN_LABELLED.format(**places), **params, most=most)
+    found: list[Row[Any]] = []
+    for stretch in _stretches(wanted, params):
+        place = f"'~{params['account_id']}~{stretch}'"
+        found += rows(_IN_STRETCH.format(**places), **params, stretch=place, most=most - len(found))
+        if len(found) == most:
+            break
+    return found
+
+
+def _stretches(wanted: InboxFilter, params: Mapping[str, object]) -> Sequence[int]:
+    """The stretches of the account in which texts of a filter may lie, the last one first."""
     span = row(
         "SELECT min(m.received_at) AS first, max(m.received_at) AS last FROM inbox_message m"  # noqa: S608 - our own words
         f" WHERE m.account_id = :id AND {_BOXES[wanted.box]}",
@@ -151,16 +147,8 @@ def _searched(
     if span is None or span.first is None:
         return []
     first = max(span.first, wanted.since or span.first)
-    last = min(
-        span.last, *(at for at in (wanted.until, params.get("before_at")) if isinstance(at, datetime)), span.last
-    )
-    found: list[Row[Any]] = []
-    for stretch in range(stretch_of(last), stretch_of(first) - 1, -1):
-        place = f"'~{params['account_id']}~{stretch}'"
-        found += rows(_IN_STRETCH.format(**places), **params, stretch=place, most=most - len(found))
-        if len(found) == most:
-            break
-    return found
+    ends = [at for at in (wanted.until, params.get("before_at")) if isinstance(at, datetime)]
+    return range(stretch_of(min([span.last, *ends])), stretch_of(first) - 1, -1)
 
 
 def _older(account_id: int, before: int | None, params: dict[str, object]) -> str:
