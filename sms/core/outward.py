@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationValueError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout, parse_url
 
+from sms.core.deadline import DeadlineResponse
 from sms.core.errors import SmsError
 from sms.core.text import N_
 
@@ -167,7 +169,7 @@ def post(
             preload_content=False,
             decode_content=False,
         )
-        return Answer(response.status, _beginning(response, deadline))
+        return Answer(response.status, _beginning(response))
     except (HTTPError, OSError) as error:
         raise NotDelivered(_reason(error)) from None
     finally:
@@ -177,9 +179,9 @@ def post(
 def _pool(place: Place, address: str) -> urllib3.HTTPConnectionPool:
     """Connections to exactly this address; the certificate must be that of the name."""
     if place.scheme != "https":
-        return urllib3.HTTPConnectionPool(address, place.port, maxsize=1)
+        return _Pool(address, place.port, maxsize=1)
     options: dict[str, Any] = {"server_hostname": place.host, "assert_hostname": place.host}
-    return urllib3.HTTPSConnectionPool(address, place.port, maxsize=1, **options)
+    return _SecurePool(address, place.port, maxsize=1, **options)
 
 
 def _host_header(place: Place) -> str:
@@ -187,13 +189,14 @@ def _host_header(place: Place) -> str:
     return host if place.port == {"https": 443, "http": 80}[place.scheme] else f"{host}:{place.port}"
 
 
-def _beginning(response: BaseHTTPResponse, deadline: float) -> bytes:
+def _beginning(response: BaseHTTPResponse) -> bytes:
     """As much of the answer as is taken; whoever goes on for longer is hung up on."""
     found = b""
-    while len(found) < MAX_ANSWER_BYTES and (chunk := response.read1(_CHUNK_BYTES)):
-        found += chunk
-        if time.monotonic() > deadline:
-            break
+    try:
+        while len(found) < MAX_ANSWER_BYTES and (chunk := response.read1(_CHUNK_BYTES)):
+            found += chunk
+    except (HTTPError, OSError):  # the status is known; how long somebody goes on talking is his affair
+        pass
     response.close()
     return found[:MAX_ANSWER_BYTES]
 
@@ -203,3 +206,19 @@ def _reason(error: Exception) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in told or "doesn't match" in told:
         return NOT_SECURE
     return NO_ANSWER if isinstance(error, TimeoutError) or "timed out" in told else NOT_REACHED
+
+
+class _Connection(HTTPConnection):
+    response_class = DeadlineResponse
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = DeadlineResponse
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection

@@ -39,13 +39,17 @@ from sms.dashboard.rules import (
     SAMPLE_VAT_PERMILLE,
     SUBCUSTOMER,
     SUBRESELLER,
+    WORD,
     SampleOperator,
     SamplePerson,
     Simulator,
 )
+from sms.inbox.automations.operations import writing as automations
+from sms.inbox.automations.rules.kinds import Kind, Result, Wanted
 from sms.ledger import operations as ledger
 from sms.ledger import queries as ledger_queries
 from sms.lines import operations as lines
+from sms.lines import queries as line_queries
 from sms.lines.formats import operations as formats
 from sms.lines.formats import queries as formats_queries
 from sms.lines.formats.rules.offers import Cell, Offer
@@ -62,7 +66,7 @@ from sms.lines.stock import operations as stock
 from sms.lines.stock.rules import read_item
 from sms.operators import operations as operators
 from sms.operators import queries as operator_queries
-from sms.operators.operations import PANEL
+from sms.operators.operations import PANEL, Actor
 from sms.operators.rules import GatewaySettings, OnAbsent, SaleMode
 from sms.resellers.brand import operations as brand
 from sms.resellers.brand.operations import BrandSettings
@@ -90,6 +94,7 @@ def make_sample(*, mode: str, simulator: Simulator, seal_key: str, at: datetime)
     _open_public_lines(account_ids[CUSTOMER.username], at=at)
     for sample in _offered(simulator):
         _make_operator(sample, account_ids, simulator=simulator, seal_key=seal_key, at=at)
+    _answer_a_word(account_ids[CUSTOMER.username], at=at)
     _fill_shop(at=at)
     _offer_topups(simulator, seal_key=seal_key, at=at)
     _grow_tree(at=at)
@@ -101,6 +106,15 @@ def _open_public_lines(customer_id: int, *, at: datetime) -> None:
     phones are simulated like everything else, and vouched for."""
     public.add_policy(NewPolicy(Policy.ALLOWED, None, FREE_MESSAGES, at, "نمونه"), by=PANEL, at=at)
     public.add_verified(account_id=customer_id, recipients=OWN_PHONES, at=at)
+
+
+def _answer_a_word(customer_id: int, *, at: datetime) -> None:
+    """An automation on the customer's first line, to try it with."""
+    lines_there = line_queries.account_lines(customer_id)
+    if lines_there:
+        wanted = Wanted(kind=Kind.KEYWORD, name=WORD.name, keywords=WORD.keywords, replies={Result.MATCHED: WORD.reply})
+        owner = Actor(id=account_queries.user_by_name(CUSTOMER.username).id)
+        automations.add(account_id=customer_id, line_id=lines_there[0].id, wanted=wanted, by=owner, at=at)
 
 
 def _offered(simulator: Simulator) -> list[SampleOperator]:

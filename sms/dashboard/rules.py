@@ -79,6 +79,17 @@ OWN_PHONES = (CUSTOMER.mobile, 989351000003)  # the customer's, to compare lines
 OPTED_OUT = (989199999901, 989199999902, 989199999903)  # of the customer
 
 
+class SampleWord(NamedTuple):
+    """A word that is answered by itself."""
+
+    name: str
+    keywords: tuple[str, ...]
+    reply: str
+
+
+WORD = SampleWord("ساعت کار", ("ساعت کار", "ساعت"), "فروشگاه نمونه هر روز از ۹ تا ۲۱ باز است.")
+
+
 @dataclass(frozen=True, slots=True)
 class Simulator:
     """Where the simulated operators are; `smpp_url` is empty where none of them speaks SMPP."""

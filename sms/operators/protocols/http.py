@@ -1,12 +1,7 @@
 """HTTP as money wants it: no retries, no redirects, one deadline for all, and a word on what may have left us."""
 
-import http.client
-import io
 import logging
-import socket
-import time
 from dataclasses import dataclass
-from typing import Any
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -20,6 +15,7 @@ from urllib3.exceptions import (
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout, Url, parse_url
 
+from sms.core.deadline import DeadlineResponse
 from sms.core.text import N_
 from sms.operators.contract import NOTHING_LEFT, UNKNOWN_FATE, Unanswered, Unreachable
 
@@ -128,45 +124,12 @@ def _read(response: BaseHTTPResponse) -> HttpReply:
     return HttpReply(response.status, b"".join(chunks)[:MAX_BODY_BYTES], is_whole)
 
 
-class _DeadlineReader(io.RawIOBase):
-    """Reads a socket until one moment for the whole answer; a socket's own timeout starts anew with every byte."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-        # urllib3 has just set what is left of the total on the socket.
-        left = sock.gettimeout()
-        self._deadline = None if left is None else time.monotonic() + left
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self._deadline is not None:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("the answer took too long")
-            self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = io.BufferedReader(_DeadlineReader(sock))
-
-
 class _Connection(HTTPConnection):
-    response_class = _Response
+    response_class = DeadlineResponse
 
 
 class _SecureConnection(HTTPSConnection):
-    response_class = _Response
+    response_class = DeadlineResponse
 
 
 class _Pool(urllib3.HTTPConnectionPool):
