@@ -28,11 +28,10 @@ from sms.inbox.automations.rules.matching import WAY_LABELS, Hours, Way
 
 _TEXT = {"rows": 3, "data-count-parts": True, "maxlength": REPLY_LENGTH}
 _LIST = {"rows": 5}
-_REPLY_HINT = N_("Empty: nothing is said. A reply costs what any text over this line costs.")
 
 
 def _reply(label: str) -> TextAreaField:
-    return TextAreaField(label, description=_REPLY_HINT, render_kw=_TEXT)
+    return TextAreaField(label, render_kw=_TEXT)
 
 
 class AutomationForm(Form):
