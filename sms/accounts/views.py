@@ -69,7 +69,7 @@ _DEVICE_SECONDS = 180 * 86_400
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def load_visitor(token: str) -> Visitor | None:
-    """Whoever holds this session: what was ended is out at once. What an open page asks by itself is no sign of life."""
+    """Whoever holds this session; what was ended is out at once. What a page asks by itself is no sign of life."""
     at = clock.now()
     live = queries.session(token=token, at=at)
     if live is None or not live.own_path.startswith(site().path):

@@ -217,11 +217,11 @@ def test_a_backup_may_bring_an_account_before_the_one_above_it(tree: Tree, setti
         owner.execute("ALTER TABLE accounts_account DROP CONSTRAINT accounts_account_parent_id_fkey")
         owner.execute(
             "INSERT INTO accounts_account (id, parent_id, path, kind, name, state, is_open, created_at) VALUES"
-            " (902, 901, 'x.901.902.', 'customer', 'Below', 'active', false, now()),"
-            " (901, %s, 'x.901.', 'reseller', 'Shut', 'suspended', false, now()),"
-            " (904, 903, 'x.903.904.', 'customer', 'Fine', 'active', true, now())",
+            " (900000002, 900000001, 'x.900000001.900000002.', 'customer', 'Below', 'active', false, now()),"
+            " (900000001, %s, 'x.900000001.', 'reseller', 'Shut', 'suspended', false, now()),"
+            " (900000004, 900000003, 'x.900000003.900000004.', 'customer', 'Fine', 'active', true, now())",
             [tree.r1],
         )
-        found = dict(owner.execute("SELECT id, is_open FROM accounts_account WHERE id > 900").fetchall())
+        found = dict(owner.execute("SELECT id, is_open FROM accounts_account WHERE id > 900000000").fetchall())
         owner.rollback()
-    assert found == {901: False, 902: False, 904: True}
+    assert found == {900000001: False, 900000002: False, 900000004: True}

@@ -247,7 +247,8 @@ def _group(stand: Stand, name: str) -> int:
     with transaction():
         return int(
             scalar(
-                "INSERT INTO contacts_group (account_id, name, created_at, changed_at) VALUES (:id, :name, :at, :at) RETURNING id",
+                "INSERT INTO contacts_group (account_id, name, created_at, changed_at)"
+                " VALUES (:id, :name, :at, :at) RETURNING id",
                 id=stand.post.shop.account_id,
                 name=name,
                 at=AT,

@@ -37,9 +37,14 @@ PRICE = 1_000_000
 
 @pytest.fixture
 def shop(app: Flask) -> Iterator[Shop]:
-    """A customer with money and a line; afterwards no upload is left."""
+    """A customer with money and a line; no upload is there before, and none is left."""
+    _remove_uploads()
     yield make_shop()
     db.session.rollback()
+    _remove_uploads()
+
+
+def _remove_uploads() -> None:
     for path in uploads.folder().iterdir():
         path.unlink()
 
