@@ -344,6 +344,8 @@ def reverse(*, transfer_id: int, reason: str, actor_id: int | None, at: datetime
     belongs to a send: its money follows the send's own rules.
     """
     reason = stated(reason)
+    # One after the other: two at once would meet at the index of what is reversed before they meet at the key.
+    execute("SELECT pg_advisory_xact_lock(hashtextextended('ledger_reverse', :id))", id=transfer_id)
     found = transfer(transfer_id)
     if found is None:
         raise NotFound(N_("There is no such transfer."))
