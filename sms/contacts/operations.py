@@ -1,5 +1,6 @@
 """Writes of contacts: groups and their members, and who must not be written to."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from sms.core.errors import NotFound, Refusal
 from sms.core.phone import masked
 from sms.core.text import N_
 
+log = logging.getLogger(__name__)
 _NAMED_ALREADY = N_("There is a group of this name already.")
 
 
@@ -109,8 +111,10 @@ def add_contacts(*, account_id: int, group_id: int, contacts: Iterable[Contact],
     return added
 
 
-def remove_members(*, account_id: int, group_id: int, numbers: Iterable[int], at: datetime) -> int:
-    """Take numbers (98…) out of a group; returns how many were in it. Raises NotFound."""
+def remove_members(
+    *, account_id: int, group_id: int, numbers: Iterable[int], source: str = Source.PANEL, at: datetime
+) -> int:
+    """Take numbers (98…) out of a group, whoever (`source`) wants it; returns how many were in it. Raises NotFound."""
     lock_group(account_id, group_id)
     removed = execute(
         "DELETE FROM contacts_member WHERE group_id = :id AND mobile = ANY(:numbers)",
@@ -118,6 +122,7 @@ def remove_members(*, account_id: int, group_id: int, numbers: Iterable[int], at
         numbers=sorted(set(numbers)),
     )
     count_members(group_id=group_id, more=-removed, at=at)
+    log.info("group %s: %s members taken out by %s", group_id, removed, source)
     return removed
 
 

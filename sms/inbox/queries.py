@@ -189,8 +189,8 @@ def has_inbox(account_id: int) -> bool:
     """Whether the account has, or had, a line that texts come to."""
     return bool(
         scalar(
-            "SELECT EXISTS (SELECT FROM lines_line WHERE account_id = :id)"
-            " OR EXISTS (SELECT FROM inbox_message WHERE account_id = :id)",
+            "SELECT EXISTS (SELECT FROM lines_line WHERE account_id = :id)"  # the order says by which index
+            " OR (SELECT line_id FROM inbox_message WHERE account_id = :id ORDER BY line_id LIMIT 1) IS NOT NULL",
             id=account_id,
         )
     )

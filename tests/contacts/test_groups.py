@@ -81,7 +81,10 @@ def test_who_is_taken_out_is_counted_no_more(shop: Shop) -> None:
     group_id = make_group(shop, AMIR, SARA)
     with transaction():
         assert (
-            operations.remove_members(account_id=shop.account_id, group_id=group_id, numbers=[SARA, REZA], at=AT) == 1
+            operations.remove_members(
+                account_id=shop.account_id, group_id=group_id, numbers=[SARA, REZA], source="automation", at=AT
+            )
+            == 1
         )
     assert (members(shop, group_id), queries.group(shop.account_id, group_id).member_count) == ({AMIR: ""}, 1)
 
