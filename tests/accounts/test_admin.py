@@ -207,5 +207,8 @@ def test_every_act_that_is_written_down_has_its_words() -> None:
     acts |= {f"gateway.push_{what}" for what in ("made", "renewed", "closed", "bound")}
     acts |= {f"line.texts_push_{what}" for what in ("made", "renewed", "closed", "bound")}
     acts |= {"gateway.switched_on", "gateway.switched_off"}
+    made = ("added", "changed", "removed", "switched_on", "switched_off")
+    acts |= {f"automation.{what}" for what in (*made, "moved")}
+    acts |= {f"texts.address_{what}" for what in (*made, "secret_renewed")}
     assert {"campaign.paused", "campaign.cancelled", "campaign.moved", "gateway.learnt"} <= acts
     assert acts - set(AUDITED) == set()
