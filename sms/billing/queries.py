@@ -45,6 +45,10 @@ class Price:
     cost_mrial: int
     shares_mrial: tuple[int, ...] = ()
 
+    def levied(self, levy_mrial: int) -> "Price":
+        """The same with what the state asks of each part on top."""
+        return Price(self.price_mrial + levy_mrial, self.cost_mrial + levy_mrial, self.shares_mrial)
+
     def of(self, parts: int) -> "Price":
         """The same of a message of so many parts."""
         shares = tuple(share * parts for share in self.shares_mrial)
@@ -80,13 +84,14 @@ def price_list(*, account_id: int, line_id: int, operator_id: int, at: datetime)
 
 def price_lists(*, account_id: int, operators: Mapping[int, int], at: datetime) -> dict[int, PriceList | Refusal]:
     """The same over several lines, in as many statements as over one: by line, or the refusal of one that has not all
-    prices. `operators` are theirs, by line."""
+    prices. `operators` are theirs, by line. The levy on a part is in the price and in the cost: nobody earns of it."""
     rates = rates_of(list(operators), sorted(set(operators.values())), at)
-    prices, all_networks = chain(account_id, at=at), networks()
+    prices, all_networks, levy = chain(account_id, at=at), networks(), levy_mrial(at)
     found: dict[int, PriceList | Refusal] = {}
     for line_id, operator_id in operators.items():
         try:
-            found[line_id] = listed(rates, all_networks, prices, line_id=line_id, operator_id=operator_id, at=at)
+            each = listed(rates, all_networks, prices, line_id=line_id, operator_id=operator_id, at=at)
+            found[line_id] = {key: price.levied(levy) for key, price in each.items()} if levy else each
         except Refusal as refusal:
             found[line_id] = refusal
     return found

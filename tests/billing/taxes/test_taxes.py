@@ -104,3 +104,14 @@ def test_the_levy_has_its_own_line_among_the_prices(app: Flask):
     with transaction():
         operations.add_tax(NewTax(TaxKind.LEVY, 10_000), actor_id=None, at=clock.now())
     assert "Levy a part, added to each of these prices 10 rial 10 rial" in walker.go("/prices").text
+
+
+def test_a_send_pays_the_levy_of_every_part_and_nobody_earns_of_it(app: Flask):
+    shop = make_shop()
+    asked = {"account_id": shop.account_id, "line_id": shop.line_id, "operator_id": shop.operator_id}
+    before = billing.price_list(**asked, at=AT)
+    _add(TaxKind.LEVY, 10_000)
+    after = billing.price_list(**asked, at=AT)
+    assert after == {key: billing.Price(p.price_mrial + 10_000, p.cost_mrial + 10_000) for key, p in before.items()}
+    one = next(iter(after.values()))
+    assert one.of(3) == billing.Price(3 * one.price_mrial, 3 * one.cost_mrial)
