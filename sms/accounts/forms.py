@@ -151,10 +151,6 @@ AUDITED: dict[str, str] = ACTION_LABELS | {
     "domain.removed": N_("Domain given up"),
     "sign_up.opened": N_("Sign-up opened"),
     "sign_up.closed": N_("Sign-up closed"),
-    "automation.codes_imported": N_("Codes of an automation read in"),
-    "automation.codes_removed": N_("Codes of an automation removed"),
-    "automation.drawn": N_("Winners drawn"),
-    "automation.loop_policy_set": N_("Limits of automatic answers changed"),
     "invoice.issued": N_("Invoice issued"),
     "invoice.party_changed": N_("Details for invoices changed"),
     "lines.links_permission_ended": N_("Permission to send links ended"),
@@ -167,7 +163,6 @@ AUDITED: dict[str, str] = ACTION_LABELS | {
     "links.domain": N_("Domain of links listed"),
     "links.domain_ended": N_("Domain of links taken off the list"),
     "links.settings": N_("Settings of links changed"),
-    "texts.mail_server_set": N_("Mail server changed"),
     "installation.restored": N_("Backup restored"),
 }
 _NAME = [Filled(), Length(max=100, message=N_("Use at most 100 characters."))]
