@@ -180,9 +180,10 @@ def _absolute(words: Sequence[str]) -> list[str]:
 
 
 def test(arguments: Sequence[str]) -> NoReturn:
-    """Everything that must pass, one process a core; who is done early takes over what another one has not begun."""
+    """Everything that must pass: a process a core and one more, as some tests only wait. Who is done early takes over
+    what another one has not begun."""
     is_spread = any(word.startswith(("-n", "--numprocesses")) for word in arguments)
-    spread = [] if is_spread else ["-n", str(_cores()), "--dist", "worksteal"]
+    spread = [] if is_spread else ["-n", str(_cores() + 1), "--dist", "worksteal"]
     _become(python_command("pytest", *spread, *arguments), {})
 
 

@@ -207,6 +207,8 @@ def _clean(settings: Settings) -> Iterator[Callable[[], None]]:
             assert current_settings() is settings, "a test left other settings in this process"
             owner.execute("SELECT testing.clean()")
             valkey.flushdb()
+            for upload in (settings.var_dir / "uploads").glob("*"):
+                upload.unlink()
             if (settings.var_dir / "clock").exists():
                 clock.set_offset(0)
                 (settings.var_dir / "clock").unlink()

@@ -1,6 +1,5 @@
 """Groups: who is in them, counted by whoever changes them, seen by their account only."""
 
-from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
@@ -27,10 +26,8 @@ AMIR, SARA, REZA = 989121111111, 989352222222, 989123333333
 
 
 @pytest.fixture
-def shop(app: Flask) -> Iterator[Shop]:
-    yield make_shop()
-    for path in uploads.folder().iterdir():
-        path.unlink()
+def shop(app: Flask) -> Shop:
+    return make_shop()
 
 
 def make_group(shop: Shop, *numbers: int, name: str = "friends") -> int:

@@ -25,7 +25,7 @@ UPDATE operators_gateway SET timeout_seconds = 2, slowest_accept_seconds = 0.5, 
     lookup_after_seconds = 2.5, polling_plan_seconds = '{1,2,4}', report_horizon_seconds = 8, batch_size = 20
 """
 SHARES = {"delivered": 91, "blocked": 4, "not_in_network": 2, "undelivered": 1, "refused": 1, "expired": 1}
-_PATIENCE_SECONDS = 100
+_PATIENCE_SECONDS = 200
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Scene:
 
     def hurry(self) -> None:
         """Once all is sent, ask at once: a question whose answer was lost would be repeated after a minute."""
-        self.wait_for("SELECT count(*) = 0 FROM outbox_batch WHERE state IN ('queued', 'submitting')", seconds=60)
+        self.wait_for("SELECT count(*) = 0 FROM outbox_batch WHERE state IN ('queued', 'submitting')", seconds=120)
         self.ask("UPDATE outbox_unknown SET next_lookup_at = now() WHERE next_lookup_at IS NOT NULL RETURNING 1")
         self.ask("UPDATE outbox_batch SET poll_at = now() WHERE poll_at > now() RETURNING 1")
 

@@ -7,7 +7,7 @@ from redis import Redis
 
 from tests.faults.conftest import Scene
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]  # slow is not wrong
 
 RECIPIENTS = 3000
 GARBAGE = ["error_500", "html", "empty", "truncated", "wrong_charset", "redirect", "wrong_count", "reordered"]
