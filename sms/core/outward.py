@@ -1,4 +1,4 @@
-"""POST to addresses that strangers chose: never into our own network, never further than asked, never for long.
+"""Requests to addresses that strangers chose: never into our own network, never further than asked, never for long.
 
 A name is resolved once, every address it has must be public, and the connection goes to exactly that address, so that a
 name cannot be one thing when it is looked at and another when it is called. Redirects are not followed.
@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import urllib3
@@ -72,6 +73,7 @@ class Fence:
 
 
 PUBLIC = Fence()
+OPEN = Fence(schemes=frozenset({"https", "http"}), ports=frozenset({80, 443}))  # where nothing secret is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,30 @@ def post(
 ) -> Answer:
     """Send a body to an address and return what it said, whatever it said. Raises UnusableUrl when nothing may be sent
     there, NotDelivered when no answer came."""
+    return _ask("POST", url, body, headers, fence=fence, resolve=resolve, timeout_seconds=timeout_seconds)
+
+
+def read(host: str, path: str, *, fence: Fence = OPEN, resolve: Resolver = addresses_of) -> str | None:
+    """What a host answers at a path, over TLS or, without it, in the open; None without a plain 200."""
+    for scheme in ("https", "http"):
+        with contextlib.suppress(UnusableUrl, NotDelivered):
+            url = f"{scheme}://{host}{path}"
+            answer = _ask("GET", url, None, {}, fence=fence, resolve=resolve, timeout_seconds=TIMEOUT_SECONDS)
+            if answer.status == HTTPStatus.OK:
+                return answer.body.decode("utf-8", "replace")
+    return None
+
+
+def _ask(
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    *,
+    fence: Fence,
+    resolve: Resolver,
+    timeout_seconds: float,
+) -> Answer:
     deadline = time.monotonic() + timeout_seconds
     place = place_of(url, fence)
     try:
@@ -159,7 +185,7 @@ def post(
     pool = _pool(place, addresses[0])
     try:
         response = pool.urlopen(
-            "POST",
+            method,
             place.path,
             body=body,
             headers={"Host": _host_header(place), **headers},

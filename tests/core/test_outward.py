@@ -104,6 +104,13 @@ class Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Server
 
+    def do_GET(self) -> None:
+        self.server.heard.append((self.path, dict(self.headers), b""))
+        self.send_response({"/here": 200, "/moved": 302}.get(self.path, 404))
+        self.send_header("Location", "/here")
+        self.end_headers()
+        self.wfile.write("راز".encode())
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.heard.append((self.path, dict(self.headers), body))
@@ -202,3 +209,17 @@ def test_nobody_there_is_told(server: Server) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(NotDelivered):
             post(f"http://a.example:{port}/", b"", {}, fence=OPEN, resolve=lambda *_: ["127.0.0.1"])
+
+
+@pytest.mark.parametrize(("path", "told"), [("/here", "راز"), ("/moved", None), ("/nowhere", None)])
+def test_what_a_host_answers_is_read_where_it_answers_plainly(server: Server, path: str, told: str | None) -> None:
+    host = f"shop.example:{server.server_port}"
+    assert outward.read(host, path, fence=OPEN, resolve=lambda _host, _port: ["127.0.0.1"]) == told
+    ((asked, headers, _body),) = server.heard
+    assert (asked, headers["Host"]) == (path, host)
+
+
+def test_a_private_host_is_not_read(server: Server) -> None:
+    assert outward.read("localhost", "/here") is None
+    assert outward.read("shop.example", "/here", resolve=lambda _host, _port: ["10.0.0.1"]) is None
+    assert server.heard == []

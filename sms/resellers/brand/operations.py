@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sms.accounts.operations import record
 from sms.accounts.rules import By
-from sms.core import outside
+from sms.core import outward
 from sms.core.db import execute, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
@@ -125,7 +125,7 @@ def put_domain(*, account_id: int, host: str, by: By) -> None:
 
 def reaches_us(*, host: str, proof: str) -> bool:
     """Whether the network leads from this domain to us, who alone know the answer; takes seconds, writes nothing."""
-    return (outside.read(host, proof_path(proof)) or "").strip() == proof
+    return (outward.read(host, proof_path(proof)) or "").strip() == proof
 
 
 def note_proven(*, account_id: int, domain_id: int, by: By) -> None:

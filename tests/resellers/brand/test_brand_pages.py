@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from sms.accounts.rules import By
-from sms.core import clock, outside
+from sms.core import clock, outward
 from sms.core.db import execute, row, scalar, transaction
 from sms.core.web.assets import KEPT
 from sms.resellers.brand import operations
@@ -202,7 +202,7 @@ def test_a_domain_is_asked_for_proven_and_approved(tree: Tree, monkeypatch: pyte
     r1 = tree.walker("r1").go("/reseller/brand").submit("/reseller/brand/domains", host=f"https://{HOST}/")
     proof = scalar("SELECT proof FROM resellers_domain")
     assert f"http://{HOST}/.well-known/payamgah/{proof}" in r1.text
-    monkeypatch.setattr(outside, "read", lambda _host, _path: "<html>a parked domain</html>")
+    monkeypatch.setattr(outward, "read", lambda _host, _path: "<html>a parked domain</html>")
     r1.submit("/check")
     assert "does not lead to this panel yet" in r1.text
     asked = []
@@ -212,7 +212,7 @@ def test_a_domain_is_asked_for_proven_and_approved(tree: Tree, monkeypatch: pyte
         asked.append(host)
         return str(client.get(path, base_url=f"http://{host}").get_data(as_text=True))
 
-    monkeypatch.setattr(outside, "read", read)
+    monkeypatch.setattr(outward, "read", read)
     r1.submit("/check")
     assert asked == [HOST]
     assert "Waits for approval" in r1.text

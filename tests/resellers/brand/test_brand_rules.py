@@ -5,7 +5,6 @@ import zlib
 
 import pytest
 
-from sms.core.outside import is_public
 from sms.resellers.brand.rules import (
     MOST_LOGO_BYTES,
     READABLE,
@@ -136,17 +135,3 @@ def test_what_is_no_domain_or_ours_cannot_be_asked_for(text: str) -> None:
 
 def test_an_address_may_be_pasted() -> None:
     assert check_host("https://Panel.Shop.ir/sign-in?x", ours="panel.ours.ir") == "panel.shop.ir"
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("93.184.216.34", True),
-        ("2606:2800:220:1::1", True),
-        *((each, False) for each in ("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254")),
-        *((each, False) for each in ("0.0.0.0", "100.64.0.1", "224.0.0.1", "::1", "fe80::1", "fc00::1")),  # noqa: S104
-        *((each, False) for each in ("::ffff:127.0.0.1", "::ffff:10.0.0.1", "ff02::1")),
-    ],
-)
-def test_only_addresses_of_the_internet_are_asked(address: str, public: bool) -> None:
-    assert is_public(address) is public
