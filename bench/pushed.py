@@ -17,9 +17,9 @@ from bench.processes import watching
 from bench.running import panel, started, wait_for, wait_for_workers
 from bench.shop import Shop, open_shop
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.db import release, scalar, transaction
 from sms.core.queue import GENERAL_QUEUE
-from sms.operators.operations import PANEL
 from sms.operators.push.operations import renew
 from sms.operators.push.rules import path_of
 

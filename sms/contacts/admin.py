@@ -13,12 +13,11 @@ from sms.core.errors import SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.lines.suffix.operations import set_suffix
 from sms.lines.suffix.queries import suffixes
-from sms.operators.operations import Actor
 
 bp = Blueprint("contacts_admin", __name__)
 _LARGEST = 2**31 - 1
@@ -31,10 +30,6 @@ nav.add(
     section="admin",
     order=34,
 )
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 def _page(form: WordForm, suffix: SuffixForm) -> Response:
@@ -61,7 +56,7 @@ def words() -> ResponseReturnValue:
                     word=form.word.data,
                     action=Action(form.meaning.data),
                     line_number=(form.line_number.data or "").strip(),
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except SmsError as error:
@@ -78,7 +73,7 @@ def remove_word() -> ResponseReturnValue:
     """Let a word mean nothing any more."""
     word_id = request.form.get("word_id", 0, type=int)
     with transaction():
-        operations.remove_word(word_id=min(word_id, _LARGEST), by=_actor(), at=clock.now())
+        operations.remove_word(word_id=min(word_id, _LARGEST), by=actor(), at=clock.now())
     flash(_("The word means nothing any more."), "success")
     return redirect_to(url_for(".words"))
 
@@ -95,7 +90,7 @@ def suffix() -> ResponseReturnValue:
                     operator_id=min(form.operator_id.data, 2**15 - 1),
                     suffix=form.suffix.data,
                     is_demanded=form.is_demanded.data,
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except SmsError as error:

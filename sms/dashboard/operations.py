@@ -15,6 +15,7 @@ from sms.billing.tiers.rules import Basis, TierAudience
 from sms.billing.topups import queries as topup_queries
 from sms.billing.topups.operations import settings as topup_settings
 from sms.contacts import operations as contacts
+from sms.core.actor import PANEL, Actor
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
 from sms.dashboard.rules import (
@@ -66,7 +67,6 @@ from sms.lines.stock import operations as stock
 from sms.lines.stock.rules import read_item
 from sms.operators import operations as operators
 from sms.operators import queries as operator_queries
-from sms.operators.operations import PANEL, Actor
 from sms.operators.rules import GatewaySettings, OnAbsent, SaleMode
 from sms.resellers.brand import operations as brand
 from sms.resellers.brand.operations import BrandSettings

@@ -10,7 +10,7 @@ from sms.core.db import transaction
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.inbox import queries
@@ -19,7 +19,6 @@ from sms.inbox.operations import pushing
 from sms.inbox.queries import LinePush
 from sms.inbox.rules import is_mobile
 from sms.operators.inbound.queries import unreadable
-from sms.operators.operations import Actor
 from sms.operators.rules import UnusableSetting
 
 bp = Blueprint("inbox_admin", __name__)
@@ -35,10 +34,6 @@ nav.add(
     section="admin",
     order=28,
 )
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/admin/texts")
@@ -73,7 +68,7 @@ def line(line_id: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             with transaction():
-                pushing.bind(line_id=line_id, addresses=form.addresses.data or "", by=_actor(), at=clock.now())
+                pushing.bind(line_id=line_id, addresses=form.addresses.data or "", by=actor(), at=clock.now())
         except UnusableSetting as error:
             refuse(form, error, form.addresses)
         else:
@@ -88,7 +83,7 @@ def renew(line_id: int) -> ResponseReturnValue:
     """Make an address and show it, this once: it is kept nowhere, not even in the session."""
     _found(line_id)
     with transaction():
-        secret = pushing.renew(line_id=line_id, by=_actor(), at=clock.now())
+        secret = pushing.renew(line_id=line_id, by=actor(), at=clock.now())
     found = _found(line_id)
     form = LinePushForm(formdata=None, addresses=" ".join(found.addresses))
     address = settings().public_url + url_for("inbox_webhooks.texts", line_id=line_id, secret=secret)
@@ -101,7 +96,7 @@ def close(line_id: int) -> ResponseReturnValue:
     """Take the address away."""
     _found(line_id)
     with transaction():
-        pushing.close(line_id=line_id, by=_actor(), at=clock.now())
+        pushing.close(line_id=line_id, by=actor(), at=clock.now())
     flash(_("The address is closed; what is pushed to it is refused."), "warning")
     return redirect_to(url_for(".line", line_id=line_id))
 

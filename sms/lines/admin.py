@@ -12,7 +12,7 @@ from sms.core.errors import NotFound, SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import Form, refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.lines import operations, queries
@@ -20,18 +20,12 @@ from sms.lines.forms import LineForm, LinesFilterForm, NewLineForm, OwnerForm
 from sms.lines.queries import LineView
 from sms.lines.rules import CLASS_LABELS, KIND_LABELS, UnusableLine
 from sms.operators import queries as operator_queries
-from sms.operators.operations import Actor
 
 bp = Blueprint("lines_admin", __name__)
 PERMISSION = "lines.manage"
 _ON_A_PAGE = 50
 
 nav.add(N_("All lines"), endpoint="lines_admin.lines", icon="hash", permission=PERMISSION, section="admin", order=30)
-
-
-def actor() -> Actor:
-    """Who of the staff does it, and from where."""
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/admin/lines")

@@ -7,13 +7,13 @@ from flask.cli import with_appcontext
 
 from sms.accounts.queries import user_by_name
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.console import json_option, refusals, tell
 from sms.core.db import transaction
 from sms.lines import operations, queries
 from sms.lines.links.rules import LinkPolicy
 from sms.lines.operations import LineSettings
 from sms.lines.rules import LineKind, ServiceClass
-from sms.operators.operations import PANEL
 from sms.operators.queries import gateway_by_name, operator_by_code
 
 

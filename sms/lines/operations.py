@@ -6,6 +6,7 @@ from datetime import datetime, time
 
 from sms.accounts.operations import record
 from sms.accounts.queries import account
+from sms.core.actor import Actor
 from sms.core.db import execute, row, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
@@ -23,7 +24,6 @@ from sms.lines.rules import (
     check_per_second,
     check_window,
 )
-from sms.operators.operations import Actor
 from sms.operators.queries import gateway, operator
 
 

@@ -11,7 +11,7 @@ from sms.core.errors import NotFound, Refusal, SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
-from sms.core.web.guards import in_an_acting_look, require, visitor
+from sms.core.web.guards import actor, in_an_acting_look, require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _, say
 from sms.lines import queries
@@ -22,15 +22,10 @@ from sms.lines.own.rules import MOST_PLAN_LINES
 from sms.lines.public.queries import standings
 from sms.lines.public.rules import POLICY_LABELS
 from sms.lines.rules import CLASS_LABELS, UnusableLine
-from sms.operators.operations import Actor
 
 bp = Blueprint("lines", __name__)
 
 nav.add(N_("Lines"), endpoint="lines.lines", icon="hash", permission="lines.view", section="customer", order=40)
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/lines")
@@ -63,7 +58,7 @@ def line(line_id: int) -> ResponseReturnValue:
                     account_id=account_id,
                     alias=form.alias.data or "",
                     colour=form.colour.data or "",
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableLine as error:
@@ -100,7 +95,7 @@ def share(line_id: int) -> ResponseReturnValue:
         try:
             with transaction():
                 operations.share_line(
-                    line_id=line_id, account_id=account_id, username=form.account.data, by=_actor(), at=clock.now()
+                    line_id=line_id, account_id=account_id, username=form.account.data, by=actor(), at=clock.now()
                 )
         except SmsError as error:
             refuse(form, error, form.account)
@@ -119,7 +114,7 @@ def end_share(line_id: int) -> ResponseReturnValue:
         raise NotFound(N_("The line is not shared with this account."))
     with transaction():
         operations.end_share(
-            line_id=line_id, account_id=visitor().account_id, other_id=other_id, by=_actor(), at=clock.now()
+            line_id=line_id, account_id=visitor().account_id, other_id=other_id, by=actor(), at=clock.now()
         )
     flash(_("The line is shared no more."), "success")
     return redirect_to(url_for(".line", line_id=line_id))
@@ -138,7 +133,7 @@ def plan() -> ResponseReturnValue:
         try:
             steps = read_plan(request.form, [line.id for line in known])
             with transaction():
-                operations.set_plan(account_id=account_id, steps=steps, by=_actor(), at=clock.now())
+                operations.set_plan(account_id=account_id, steps=steps, by=actor(), at=clock.now())
         except Refusal as error:
             refusal = error
         else:

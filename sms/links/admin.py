@@ -12,7 +12,7 @@ from sms.core.errors import SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import Form, refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.links import operations, queries
@@ -20,7 +20,6 @@ from sms.links.forms import AgentForm, DomainForm, SettingsForm
 from sms.links.rules.clicks import AGENT_LABELS, AgentKind
 from sms.links.rules.domains import VERDICT_LABELS, VERDICT_MEANINGS, Verdict, check_domain
 from sms.links.rules.targets import UnusableTarget
-from sms.operators.operations import Actor
 
 bp = Blueprint("links_admin", __name__)
 PERMISSION = "messages.manage"
@@ -34,10 +33,6 @@ nav.add(
     section="admin",
     order=55,
 )
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/admin/links")
@@ -96,7 +91,7 @@ def change_settings() -> ResponseReturnValue:
                     short_base=form.short_base.data or "",
                     prefetch_seconds=form.prefetch_seconds.data or 0,
                     preview_signs=form.preview_signs.data or [],
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except SmsError as error:
@@ -119,7 +114,7 @@ def list_domain() -> ResponseReturnValue:
                     domain=form.domain.data,
                     verdict=Verdict(form.verdict.data),
                     note=form.note.data or "",
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableTarget as error:
@@ -137,7 +132,7 @@ def list_domain() -> ResponseReturnValue:
 def end_domain(target_domain_id: int) -> ResponseReturnValue:
     """Take it back."""
     with transaction():
-        operations.end_domain(domain_id=target_domain_id, by=_actor(), at=clock.now())
+        operations.end_domain(domain_id=target_domain_id, by=actor(), at=clock.now())
     flash(_("The list was changed; it holds from now on."), "success")
     return redirect_to(url_for(".links", _anchor="domains"))
 
@@ -151,7 +146,7 @@ def add_agent() -> ResponseReturnValue:
         try:
             with transaction():
                 operations.add_agent(
-                    pattern=form.pattern.data, kind=AgentKind(form.kind.data), by=_actor(), at=clock.now()
+                    pattern=form.pattern.data, kind=AgentKind(form.kind.data), by=actor(), at=clock.now()
                 )
         except SmsError as error:
             refuse(form, error, form.pattern)
@@ -166,6 +161,6 @@ def add_agent() -> ResponseReturnValue:
 def remove_agent(agent_id: int) -> ResponseReturnValue:
     """Take a program off the list."""
     with transaction():
-        operations.remove_agent(agent_id=agent_id, by=_actor(), at=clock.now())
+        operations.remove_agent(agent_id=agent_id, by=actor(), at=clock.now())
     flash(_("Its clicks count as a person's from now on."), "success")
     return redirect_to(url_for(".links", _anchor="agents"))

@@ -7,13 +7,13 @@ from flask.cli import with_appcontext
 
 from sms.accounts.queries import user_by_name
 from sms.core import clock
+from sms.core.actor import PANEL, Actor
 from sms.core.console import json_option, refusals, tell
 from sms.core.db import transaction
 from sms.links import operations, queries
 from sms.links.rules.domains import Verdict
 from sms.links.rules.links import NewLink
 from sms.links.rules.targets import UTM_NAMES
-from sms.operators.operations import PANEL, Actor
 
 
 @click.command("link-add")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.calendar import day_of
 from sms.core.config import settings
 from sms.core.db import array, execute, row, rows, scalar
@@ -20,7 +21,6 @@ from sms.links.rules.codes import KEY_BYTES, LINK_LENGTH, MOST_IDS, PATH, USE_LE
 from sms.links.rules.domains import NOTE_LENGTH, DeniedTarget, Verdict, check_domain
 from sms.links.rules.links import LinkState, NewLink, check_expiry, check_title
 from sms.links.rules.targets import Sign, UnusableTarget, check_base, check_target, check_utm
-from sms.operators.operations import Actor
 
 _TRIES = 20
 _VISITOR_BYTES = 8

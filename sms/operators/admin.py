@@ -13,7 +13,7 @@ from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.filters import money_text
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import STOP_POLLING, is_htmx, redirect_to, render_page
 from sms.core.web.i18n import _, say
 from sms.core.web.limits import limiter
@@ -22,7 +22,7 @@ from sms.operators.contract import Adapter
 from sms.operators.forms import NewGatewayForm, OperatorForm, gateway_form
 from sms.operators.health.admin import bp
 from sms.operators.health.rules.talks import explained
-from sms.operators.operations import Actor, Checked
+from sms.operators.operations import Checked
 from sms.operators.push.queries import push
 from sms.operators.rules import (
     ON_ABSENT_LABELS,
@@ -58,10 +58,6 @@ nav.add(
 )
 
 
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
-
-
 # Operators
 
 
@@ -85,7 +81,7 @@ def add_operator() -> ResponseReturnValue:
                     names=form.names,
                     colour=form.colour.data,
                     sale_mode=form.chosen_mode,
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableSetting as error:
@@ -111,7 +107,7 @@ def operator(operator_id: int) -> ResponseReturnValue:
                     names=form.names,
                     colour=form.colour.data,
                     sale_mode=form.chosen_mode,
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableSetting as error:
@@ -190,7 +186,7 @@ def add_gateway() -> ResponseReturnValue:
                     settings=form.settings,
                     credentials=form.credentials,
                     seal_key=settings().seal_key,
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableSetting as error:
@@ -223,7 +219,7 @@ def edit_gateway(gateway_id: int) -> ResponseReturnValue:
                     settings=form.settings,
                     credentials=form.credentials,
                     seal_key=settings().seal_key,
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableSetting as error:
@@ -255,7 +251,7 @@ def test_gateway(gateway_id: int) -> ResponseReturnValue:
     release()
     checked = operations.ask_balance(way, seal_key=settings().seal_key)
     with transaction():
-        operations.note_checked(checked, by=_actor(), at=clock.now())
+        operations.note_checked(checked, by=actor(), at=clock.now())
     flash(*_verdict(checked))
     return redirect_to(url_for(".gateway", gateway_id=gateway_id))
 
@@ -277,7 +273,7 @@ def switch_gateway(gateway_id: int) -> ResponseReturnValue:
     if wanted not in {"on", "off"}:
         abort(400)
     with transaction():
-        operations.switch(gateway_id=gateway_id, is_on=wanted == "on", by=_actor(), at=clock.now())
+        operations.switch(gateway_id=gateway_id, is_on=wanted == "on", by=actor(), at=clock.now())
     is_on = wanted == "on"
     flash(
         _("The gateway is on; what waited for it goes now.")
@@ -293,6 +289,6 @@ def switch_gateway(gateway_id: int) -> ResponseReturnValue:
 def resume_gateway(gateway_id: int) -> ResponseReturnValue:
     """Let a stopped or failing gateway try again."""
     with transaction():
-        operations.resume(gateway_id=gateway_id, by=_actor(), at=clock.now())
+        operations.resume(gateway_id=gateway_id, by=actor(), at=clock.now())
     flash(_("The gateway tries again now."), "success")
     return redirect_to(url_for(".gateway", gateway_id=gateway_id))

@@ -8,6 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.config import settings
 from sms.core.console import json_option, refusals, tell
 from sms.core.db import release, transaction
@@ -15,7 +16,6 @@ from sms.core.errors import Refusal
 from sms.core.text import N_
 from sms.operators import operations, queries
 from sms.operators.health.rules.talks import explained
-from sms.operators.operations import PANEL
 from sms.operators.rules import COLOUR_LABELS, GatewaySettings, OnAbsent, SaleMode
 
 _USUAL = GatewaySettings(name="", base_url="")

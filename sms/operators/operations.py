@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from sms.accounts.operations import record
+from sms.core.actor import PANEL, Actor
 from sms.core.db import execute, row, scalar
 from sms.core.errors import NotFound, Refusal, SmsError
 from sms.core.queue import Job, ring, sending_queue
@@ -44,17 +45,6 @@ OTHER_PLACE = N_("The address leads to another host: give all credentials again,
 ADAPTER_FAILED = N_("The adapter failed (%(kind)s); the log of the workers has more.")
 _CODE = re.compile(r"[0-9]{3,6}")
 _MAX_CREDENTIAL = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """Who does it: a user of the installation, or None for the panel itself, and from which address."""
-
-    id: int | None = None
-    address: str = ""
-
-
-PANEL = Actor()
 
 
 # Operators

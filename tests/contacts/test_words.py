@@ -8,10 +8,10 @@ from sms.contacts.queries import opted_out, suppression
 from sms.contacts.rules import Source
 from sms.contacts.words import operations, queries
 from sms.contacts.words.rules import Action, Said, Words, last_said
+from sms.core.actor import Actor
 from sms.core.db import execute, row, rows, scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.core.queue import connection
-from sms.operators.operations import Actor
 from sms.outbox.operations import sweep
 from tests.factories import AT, make_account
 from tests.inbox.conftest import SENDER, Post

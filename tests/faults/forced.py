@@ -7,10 +7,10 @@ from dataclasses import replace
 from random import Random
 
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.db import transaction
 from sms.operators.health.operations import staff
 from sms.operators.health.rules.breaker import BreakerState
-from sms.operators.operations import PANEL
 from sms.outbox.operations import failover
 from sms.outbox.rules import PlanLine, Terms
 from tests.faults.model import TEXTS, Sent, price_of

@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.config import load, use
 from sms.core.db import db, transaction
 from sms.core.errors import SmsError
-from sms.operators.operations import PANEL
 from sms.operators.push.operations import renew
 from sms.outbox.intake.operations import drafts, reading
 from sms.outbox.operations.accept import accept_draft

@@ -26,6 +26,7 @@ from sms.billing.topups.operations import starting
 from sms.contacts import operations as contacts
 from sms.contacts.imports import operations as imports
 from sms.core import clock
+from sms.core.actor import Actor
 from sms.core.calendar import day_of
 from sms.core.db import execute, row, scalar, transaction
 from sms.core.seal import seal
@@ -56,7 +57,6 @@ from sms.links import operations as links
 from sms.links.rules.links import NewLink
 from sms.operators.contract import InboundText
 from sms.operators.inbound import operations as inbound
-from sms.operators.operations import Actor
 from sms.operators.push import operations as push
 from tests.factories import (
     Shop,

@@ -12,12 +12,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jobs.inbox import take_inbound
+from sms.core.actor import PANEL
 from sms.core.db import execute, scalar, transaction
 from sms.core.sheets.table import read_table
 from sms.core.sheets.writing import MEDIA_TYPE
 from sms.inbox import webhooks
 from sms.inbox.operations import pushing
-from sms.operators.operations import PANEL
 from tests.factories import AT
 from tests.inbox.conftest import SENDER, Post
 from tests.outbox.visits import signed_in, staff

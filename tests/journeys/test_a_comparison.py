@@ -7,10 +7,10 @@ from flask import Flask
 
 from jobs.traffic import count_hours
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.db import execute, row, scalar, transaction
 from sms.lines.public import operations as public
 from sms.lines.public.rules import NewPolicy, Policy
-from sms.operators.operations import PANEL
 from tests.journeys.conftest import Hands
 from tests.journeys.walker import Walker
 

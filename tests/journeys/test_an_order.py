@@ -10,11 +10,11 @@ from urllib.request import urlopen
 from flask import Flask
 
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.db import execute, release, row, scalar, transaction
 from sms.dashboard import queries as dashboard
 from sms.lines.formats import operations as formats
 from sms.lines.formats.rules.offers import Format
-from sms.operators.operations import PANEL
 from sms.operators.queries import operator_by_code
 from tests.journeys.conftest import Hands
 from tests.journeys.walker import Walker

@@ -6,12 +6,12 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import ProgrammingError
 
+from sms.core.actor import PANEL
 from sms.core.db import execute, rows, scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.lines.links import operations
 from sms.lines.links.rules import LinkPolicy, has_address, link_refusal
 from sms.lines.queries import usable_line, usable_lines
-from sms.operators.operations import PANEL
 from tests.factories import AT, Shop, make_account, make_line, make_shop
 from tests.outbox.visits import staff
 

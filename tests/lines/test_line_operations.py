@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from sms.core.actor import PANEL, Actor
 from sms.core.db import execute, rows, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.lines import operations, queries
@@ -13,7 +14,6 @@ from sms.lines.operations import LineSettings
 from sms.lines.own.operations import dress_line
 from sms.lines.queries import LineFilter
 from sms.lines.rules import LineKind, ServiceClass, UnusableLine
-from sms.operators.operations import PANEL, Actor
 from tests.factories import AT, make_account, make_gateway, make_line, make_root
 
 SETTINGS = LineSettings()

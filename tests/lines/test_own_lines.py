@@ -5,6 +5,7 @@ from itertools import count
 import pytest
 from flask import Flask
 
+from sms.core.actor import PANEL
 from sms.core.db import execute, rows, scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.lines import operations as lines
@@ -13,7 +14,6 @@ from sms.lines.own.forms import read_plan
 from sms.lines.own.rules import PlanStep, cap_mrial, check_plan
 from sms.lines.queries import usable_line, usable_lines
 from sms.lines.rules import UnusableLine
-from sms.operators.operations import PANEL
 from tests.factories import AT, Shop, make_account, make_line, make_shop
 
 _numbers = count(1)

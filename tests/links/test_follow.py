@@ -10,13 +10,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.db import execute, row, rows, scalar, transaction
 from sms.links import operations, queries
 from sms.links.operations import Given
 from sms.links.rules.domains import Verdict
 from sms.links.rules.links import LinkState, NewLink
 from sms.links.views import follow
-from sms.operators.operations import PANEL
 from tests.factories import make_account
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/126 Mobile Safari/537.36"}

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import ProgrammingError
 
+from sms.core.actor import PANEL, Actor
 from sms.core.db import execute, row, rows, scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.links import operations, queries
@@ -18,7 +19,6 @@ from sms.links.rules.clicks import AgentKind
 from sms.links.rules.domains import DeniedTarget, Verdict
 from sms.links.rules.links import LinkState, NewLink, Standing
 from sms.links.rules.targets import UnusableTarget
-from sms.operators.operations import PANEL, Actor
 from tests.factories import AT, make_account
 
 pytestmark = pytest.mark.usefixtures("app")

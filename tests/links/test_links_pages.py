@@ -7,11 +7,11 @@ from bs4 import BeautifulSoup
 from flask import Flask
 
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.db import scalar, transaction
 from sms.links import operations, queries
 from sms.links.rules.clicks import AgentKind
 from sms.links.rules.links import NewLink
-from sms.operators.operations import PANEL
 from tests.factories import make_account
 from tests.journeys.walker import Walker
 from tests.outbox.visits import signed_in, staff

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from redis import Redis
 
+from sms.core.actor import PANEL
 from sms.core.config import Settings
 from sms.core.db import rows, scalar, transaction
 from sms.core.errors import NotFound, Refusal, SmsError
@@ -23,7 +24,7 @@ from sms.operators.contract import (
     Unanswered,
     Unreachable,
 )
-from sms.operators.operations import PANEL, Checked
+from sms.operators.operations import Checked
 from sms.operators.rules import GatewaySettings, GatewayState, SaleMode, UnusableSetting
 from tests.factories import AT, make_gateway
 

@@ -13,6 +13,7 @@ from flask import Flask
 
 from jobs.links import count_clicks
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.db import execute, row, rows, scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.core.parts import measure
@@ -24,7 +25,6 @@ from sms.links.rules.clicks import AgentKind
 from sms.links.rules.codes import OWN_LENGTH
 from sms.links.rules.domains import Verdict
 from sms.links.rules.links import LinkState, NewLink
-from sms.operators.operations import PANEL
 from sms.outbox.intake.operations import drafts
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries.control import prices_over

@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from sms.core.actor import PANEL
 from sms.core.db import rows, scalar, transaction
-from sms.operators.operations import PANEL
 from sms.operators.push import operations as push
 from sms.operators.push.rules import path_of
 from sms.outbox.operations import refunds, reports

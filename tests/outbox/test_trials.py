@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 from flask import Flask
 
+from sms.core.actor import PANEL
 from sms.core.db import execute, release, rows, scalar, transaction
 from sms.core.errors import Refusal, SmsError
 from sms.core.phone import local
 from sms.lines.public import operations, queries
 from sms.lines.public.rules import MOST_RECIPIENTS, NewPolicy, NoneLeft, Payment, Policy, PublicLineRefused, WrongCode
-from sms.operators.operations import PANEL
 from sms.outbox.intake.operations.drafts import draft_from_text
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.queries.preview import preview

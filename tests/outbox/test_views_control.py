@@ -9,11 +9,11 @@ from bs4 import Tag
 from flask import Flask
 
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.calendar import TEHRAN, day_text
 from sms.core.db import execute, row, rows, scalar, transaction
 from sms.lines.own.operations import set_plan
 from sms.lines.own.rules import PlanStep
-from sms.operators.operations import PANEL
 from sms.outbox.operations import control
 from tests.factories import AT, Shop, make_account, make_campaign, make_gateway, make_line, make_tariff
 from tests.journeys.walker import Walker

@@ -13,11 +13,11 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.config import Settings
 from sms.core.db import rows, scalar, transaction
 from sms.core.queue import GENERAL_QUEUE, Job
 from sms.operators.contract import Report
-from sms.operators.operations import PANEL
 from sms.operators.push import operations as push
 from sms.operators.push.rules import new_token, path_of
 from sms.operators.rules import Outcome

@@ -7,12 +7,12 @@ from sms.accounts.queries import root_id
 from sms.accounts.rules import Permission
 from sms.billing.slips import operations, queries
 from sms.billing.slips.forms import RejectForm, SlipListForm
-from sms.billing.slips.views import actor, file_answer
+from sms.billing.slips.views import file_answer
 from sms.core import clock
 from sms.core.db import transaction
 from sms.core.text import N_
 from sms.core.web import nav
-from sms.core.web.guards import require
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 

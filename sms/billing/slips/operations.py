@@ -27,6 +27,7 @@ from sms.billing.taxes.queries import vat_permille
 from sms.billing.taxes.rules import vat_within
 from sms.billing.tiers.operations import note_paid_in
 from sms.core import uploads
+from sms.core.actor import Actor
 from sms.core.calendar import day_of
 from sms.core.db import execute, scalar
 from sms.core.errors import Refusal
@@ -34,7 +35,6 @@ from sms.core.text import N_
 from sms.ledger.operations import customer_wallet_id, open_wallet, post
 from sms.ledger.rules import InsufficientBalance, Posting, TransferKind, WalletKind
 from sms.lines.documents.rules import LOOK_BYTES, MOST_BYTES, media_type, shown_name
-from sms.operators.operations import Actor
 
 _DAY = timedelta(days=1)
 _REVIEWED = N_("This slip was looked at already.")

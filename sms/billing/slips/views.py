@@ -17,13 +17,12 @@ from sms.core.errors import NotFound, SmsError
 from sms.core.text import N_
 from sms.core.web.failures import answer
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.lines.documents.rules import MOST_BYTES, PDF
 from sms.lines.documents.views import FILE_POLICY
 from sms.lines.rules import UnusableLine
-from sms.operators.operations import Actor
 
 bp = Blueprint("slips", __name__)
 
@@ -60,11 +59,6 @@ def make_room(endpoint: str | None, _values: dict[str, Any] | None) -> None:
 def too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
     """Say how large a slip may be."""
     return answer(413, text=N_("A slip has at most 5 MB; make the photo smaller and send it again."))
-
-
-def actor() -> Actor:
-    """Whoever asks, for the audit."""
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.route("/wallet/slips", methods=["GET", "POST"])

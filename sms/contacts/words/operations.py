@@ -12,13 +12,13 @@ from sms.contacts.operations import opt_in, opt_out
 from sms.contacts.rules import Source
 from sms.contacts.words.queries import words
 from sms.contacts.words.rules import Action, Said, check_reply, check_word, last_said
+from sms.core.actor import Actor
 from sms.core.db import execute, row, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.queue import GENERAL_QUEUE, Job, ring
 from sms.core.text import N_
 from sms.core.words import folded
 from sms.lines.queries import account_line
-from sms.operators.operations import Actor
 
 _ANSWER = """
 INSERT INTO contacts_reply_due (account_id, user_id, line_id, recipient, body, created_at)

@@ -7,6 +7,7 @@ from flask import Flask, abort, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import AnonymousUserMixin, LoginManager, current_user
 
+from sms.core.actor import Actor
 from sms.core.errors import Forbidden
 from sms.core.text import N_
 from sms.core.web.htmx import redirect_to
@@ -79,6 +80,11 @@ def init_app(app: Flask) -> None:
 def visitor() -> Visitor:
     """Whoever is signed in; only behind `require` or `signed_in`."""
     return cast("Visitor", current_user)
+
+
+def actor() -> Actor:
+    """Whoever is signed in, as the audit names him."""
+    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 def require(permission: str) -> Callable[[View], View]:

@@ -8,23 +8,18 @@ from sms.core import clock
 from sms.core.db import transaction
 from sms.core.text import N_
 from sms.core.web import nav
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.dashboard.alerts import operations, queries
 from sms.dashboard.alerts.forms import AcknowledgeForm, PolicyForm
 from sms.dashboard.alerts.views import shown
-from sms.operators.operations import Actor
 
 bp = Blueprint("alerts_admin", __name__)
 PERMISSION = Permission.MANAGE_MONEY
 _PAGE = 50
 
 nav.add(N_("Alerts"), endpoint="alerts_admin.alerts", icon="bell", section="admin", permission=PERMISSION, order=12)
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/admin/alerts")
@@ -52,7 +47,7 @@ def acknowledge(alert_id: int) -> ResponseReturnValue:
         flash(_("The note is too long."), "danger")
         return redirect_to(url_for(".alerts"))
     with transaction():
-        operations.acknowledge(alert_id=alert_id, note_text=form.note.data or "", by=_actor(), at=clock.now())
+        operations.acknowledge(alert_id=alert_id, note_text=form.note.data or "", by=actor(), at=clock.now())
     flash(_("Acknowledged. It stays here until it is over."), "success")
     return redirect_to(url_for(".alerts"))
 
@@ -64,7 +59,7 @@ def policy() -> ResponseReturnValue:
     form = PolicyForm.of(queries.policy())
     if form.validate_on_submit():
         with transaction():
-            operations.set_policy(form.policy, by=_actor(), at=clock.now())
+            operations.set_policy(form.policy, by=actor(), at=clock.now())
         flash(_("Saved. It holds from the next look on."), "success")
         return redirect_to(url_for(".alerts"))
     return render_page("alerts/policy.html", form=form, status=422 if form.errors else 200)

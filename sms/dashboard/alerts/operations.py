@@ -6,12 +6,12 @@ from dataclasses import asdict
 from datetime import datetime
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.db import execute, row
 from sms.core.errors import NotFound
 from sms.core.text import N_
 from sms.dashboard.alerts import queries
 from sms.dashboard.alerts.rules import Kind, Noticed, Policy
-from sms.operators.operations import Actor
 
 _NOTE = """
 INSERT INTO dashboard_alert AS t (kind, subject, account_id, details, since, seen_at)

@@ -20,7 +20,7 @@ from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.filters import digits, number_text
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _, language, localised
 from sms.dashboard.reconciliation import queries
@@ -45,7 +45,6 @@ from sms.dashboard.reconciliation.rules import (
     day_numbered,
 )
 from sms.ledger.rules import rial_text
-from sms.operators.operations import Actor
 from sms.operators.queries import gateways
 
 bp = Blueprint("reconciliation", __name__)
@@ -69,10 +68,6 @@ def make_room(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """A statement may be larger than any other form; it must be said before the form is read."""
     if endpoint == "reconciliation.upload":
         request.max_content_length = MOST_BYTES + 100_000
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/admin/reconciliation")
@@ -156,7 +151,7 @@ def buy(gateway_id: int, number: int) -> ResponseReturnValue:
             amount_mrial=form.amount.data,
             bought_at=form.bought_at(chosen),
             note=form.note.data or "",
-            by=_actor(),
+            by=actor(),
             at=clock.now(),
         )
     flash(_("The credit was written down."), "success")
@@ -168,7 +163,7 @@ def buy(gateway_id: int, number: int) -> ResponseReturnValue:
 def void_purchase(purchase_id: int) -> ResponseReturnValue:
     """Take back what was entered wrongly."""
     with transaction():
-        found = credit.void_purchase(purchase_id=purchase_id, by=_actor(), at=clock.now())
+        found = credit.void_purchase(purchase_id=purchase_id, by=actor(), at=clock.now())
     flash(_("It counts no more."), "success")
     return _back(found.gateway_id, day_of(found.bought_at))
 
@@ -201,7 +196,7 @@ def _keep(form: StatementForm, gateway_id: int, chosen: date) -> None:
             gateway_id=gateway_id,
             day=chosen,
             file_name=form.file.data.filename,
-            by=_actor(),
+            by=actor(),
             at=clock.now(),
         )
 
@@ -211,7 +206,7 @@ def _keep(form: StatementForm, gateway_id: int, chosen: date) -> None:
 def void_statement(statement_id: int) -> ResponseReturnValue:
     """Take a statement out again."""
     with transaction():
-        found = statements.void_statement(statement_id=statement_id, by=_actor(), at=clock.now())
+        found = statements.void_statement(statement_id=statement_id, by=actor(), at=clock.now())
     flash(_("It counts no more; the day is being compared anew."), "success")
     return _back(found.gateway_id, found.day)
 
@@ -231,7 +226,7 @@ def difference(difference_id: int) -> ResponseReturnValue:
                 difference_id=difference_id,
                 reason=form.chosen,
                 note=form.note.data or "",
-                by=_actor(),
+                by=actor(),
                 at=clock.now(),
             )
         flash(_("Explained."), "success")
@@ -262,7 +257,7 @@ def explain_all(gateway_id: int, number: int) -> ResponseReturnValue:
             kind=form.chosen_kind,
             reason=form.chosen,
             note=form.note.data or "",
-            by=_actor(),
+            by=actor(),
             at=clock.now(),
         )
     flash(_("%(count)s differences were explained.", count=number_text(count)), "success")
@@ -284,7 +279,7 @@ def explain_credit(gateway_id: int, number: int) -> ResponseReturnValue:
                 day=chosen,
                 reason=form.chosen,
                 note=form.note.data or "",
-                by=_actor(),
+                by=actor(),
                 at=clock.now(),
             )
     except Refusal as error:

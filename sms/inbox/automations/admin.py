@@ -1,6 +1,6 @@
 """A staff page of what happens to texts by itself: the limit of automatic replies, and the server of e-mails."""
 
-from flask import Blueprint, Response, flash, request, url_for
+from flask import Blueprint, Response, flash, url_for
 from flask.typing import ResponseReturnValue
 
 from sms.accounts.rules import Permission
@@ -11,7 +11,7 @@ from sms.core.errors import Refusal
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.inbox.automations.forms import LoopPolicyForm
@@ -22,7 +22,6 @@ from sms.inbox.forwarding.forms import MailServerForm
 from sms.inbox.forwarding.operations import mails
 from sms.inbox.forwarding.queries import given_up_mails, mail_server
 from sms.inbox.forwarding.rules import UnusableHook
-from sms.operators.operations import Actor
 
 bp = Blueprint("automations_admin", __name__)
 _FEW = 20
@@ -35,10 +34,6 @@ nav.add(
     section="admin",
     order=29,
 )
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 def _page(policy_form: LoopPolicyForm | None = None, mail_form: MailServerForm | None = None) -> Response:
@@ -71,7 +66,7 @@ def set_policy() -> ResponseReturnValue:
         try:
             with transaction():
                 policy = LoopPolicy(form.most_replies.data or 0, form.minutes.data or 0)
-                writing.set_loop_policy(policy=policy, by=_actor(), at=clock.now())
+                writing.set_loop_policy(policy=policy, by=actor(), at=clock.now())
         except Refusal as error:
             refuse(form, error)
         else:
@@ -88,7 +83,7 @@ def set_mail() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             with transaction():
-                mails.set_server(wanted=form.wanted, seal_key=settings().seal_key, by=_actor(), at=clock.now())
+                mails.set_server(wanted=form.wanted, seal_key=settings().seal_key, by=actor(), at=clock.now())
         except UnusableHook as error:
             refuse(form, error, form[error.field])
         else:

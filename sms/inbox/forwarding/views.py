@@ -12,7 +12,7 @@ from sms.core.db import transaction
 from sms.core.errors import SmsError
 from sms.core.seal import CannotUnseal
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.inbox.forwarding import queries
@@ -22,7 +22,6 @@ from sms.inbox.forwarding.queries import Hook
 from sms.inbox.forwarding.rules import STATE_LABELS, UnusableHook
 from sms.inbox.rules import is_mobile
 from sms.lines.queries import account_line
-from sms.operators.operations import Actor
 
 bp = Blueprint("forwarding", __name__)
 _PAGE = 25
@@ -37,10 +36,6 @@ def be_possible(_endpoint: str | None, values: dict[str, Any] | None) -> None:
         abort(404)
     if given.get("delivery_id", 0) > _LARGEST_ID:
         abort(404)
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.route("/lines/<int:line_id>/forwarding", methods=["GET", "POST"])
@@ -60,7 +55,7 @@ def line(line_id: int) -> ResponseReturnValue:
                     url=form.url.data.strip(),
                     takes_all=form.takes_all.data,
                     seal_key=settings().seal_key,
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableHook as error:
@@ -101,7 +96,7 @@ def hook(hook_id: int) -> ResponseReturnValue:
                     name=form.name.data,
                     url=form.url.data.strip(),
                     takes_all=form.takes_all.data,
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableHook as error:
@@ -172,7 +167,7 @@ def switch(hook_id: int) -> ResponseReturnValue:
     """Off or on."""
     is_on = "off" not in request.form
     with transaction():
-        hooks.switch(account_id=visitor().account_id, hook_id=hook_id, is_on=is_on, by=_actor(), at=clock.now())
+        hooks.switch(account_id=visitor().account_id, hook_id=hook_id, is_on=is_on, by=actor(), at=clock.now())
     flash(_("Switched on.") if is_on else _("Switched off."), "success")
     return redirect_to(url_for(".hook", hook_id=hook_id))
 
@@ -186,7 +181,7 @@ def renew_secret(hook_id: int) -> ResponseReturnValue:
             account_id=visitor().account_id,
             hook_id=hook_id,
             seal_key=settings().seal_key,
-            by=_actor(),
+            by=actor(),
             at=clock.now(),
         )
     flash(_("From now on the new secret signs. Give it to whoever checks."), "success")
@@ -199,7 +194,7 @@ def remove(hook_id: int) -> ResponseReturnValue:
     """Away with it."""
     found = _own(hook_id)
     with transaction():
-        hooks.remove(account_id=found.account_id, hook_id=hook_id, by=_actor(), at=clock.now())
+        hooks.remove(account_id=found.account_id, hook_id=hook_id, by=actor(), at=clock.now())
     flash(_("The address is gone; what waited for it is given up."), "success")
     return redirect_to(url_for(".line", line_id=found.line_id))
 

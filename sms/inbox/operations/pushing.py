@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.db import execute
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
 from sms.inbox.queries import LinePush, line_push
 from sms.lines.queries import NO_SUCH_LINE
-from sms.operators.operations import Actor
 from sms.operators.push.rules import hash_of, networks_of, new_token
 
 

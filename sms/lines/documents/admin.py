@@ -11,14 +11,13 @@ from sms.core.errors import SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.lines.documents import operations, queries
 from sms.lines.documents.forms import NeedForm, TurnDownForm
 from sms.lines.documents.rules import DOCUMENT_LABELS, HOLDER_LABELS, STATE_LABELS, DocumentKind, Holder
 from sms.lines.documents.views import file_answer
-from sms.operators.operations import Actor
 from sms.operators.queries import operators
 
 bp = Blueprint("documents_admin", __name__, url_prefix="/admin")
@@ -32,10 +31,6 @@ nav.add(
     section="admin",
     order=36,
 )
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/documents")
@@ -66,7 +61,7 @@ def document(document_id: int) -> ResponseReturnValue:
 def open_file(document_id: int) -> ResponseReturnValue:
     """Its file."""
     with transaction():
-        found = operations.open_file(document_id=document_id, by=_actor(), at=clock.now())
+        found = operations.open_file(document_id=document_id, by=actor(), at=clock.now())
     return file_answer(found)
 
 
@@ -75,7 +70,7 @@ def open_file(document_id: int) -> ResponseReturnValue:
 def open_code(document_id: int) -> ResponseReturnValue:
     """Its full national code, on this one page and nowhere else."""
     with transaction():
-        code = operations.open_code(document_id=document_id, seal_key=settings().seal_key, by=_actor(), at=clock.now())
+        code = operations.open_code(document_id=document_id, seal_key=settings().seal_key, by=actor(), at=clock.now())
     return _page(document_id, TurnDownForm(formdata=None), code=code)
 
 
@@ -84,7 +79,7 @@ def open_code(document_id: int) -> ResponseReturnValue:
 def accept(document_id: int) -> ResponseReturnValue:
     """It is fine."""
     with transaction():
-        operations.accept(document_id=document_id, by=_actor(), at=clock.now())
+        operations.accept(document_id=document_id, by=actor(), at=clock.now())
     flash(_("The document was accepted."), "success")
     return redirect_to(url_for(".documents"))
 
@@ -98,7 +93,7 @@ def turn_down(document_id: int) -> ResponseReturnValue:
         return _page(document_id, form)
     try:
         with transaction():
-            operations.turn_down(document_id=document_id, reason=form.reason.data, by=_actor(), at=clock.now())
+            operations.turn_down(document_id=document_id, reason=form.reason.data, by=actor(), at=clock.now())
     except SmsError as error:
         refuse(form, error, form.reason)
         return _page(document_id, form)
@@ -119,7 +114,7 @@ def needed() -> ResponseReturnValue:
                     operator_id=form.operator_id.data or None,
                     holder=Holder(form.holder.data),
                     kind=DocumentKind(form.kind.data),
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except SmsError as error:
@@ -142,7 +137,7 @@ def needed() -> ResponseReturnValue:
 def need_no_more(needed_id: int) -> ResponseReturnValue:
     """Ask for it no longer."""
     with transaction():
-        operations.need_no_more(needed_id=needed_id, by=_actor(), at=clock.now())
+        operations.need_no_more(needed_id=needed_id, by=actor(), at=clock.now())
     flash(_("Saved."), "success")
     return redirect_to(url_for(".needed"))
 

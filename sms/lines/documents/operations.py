@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from sms.accounts.operations import record
 from sms.core import uploads
+from sms.core.actor import Actor
 from sms.core.db import after_commit, execute, row, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.seal import seal, unseal
@@ -30,7 +31,6 @@ from sms.lines.documents.rules import (
     shown_name,
 )
 from sms.lines.rules import UnusableLine
-from sms.operators.operations import Actor
 
 _DAY = timedelta(days=1)
 _GONE = N_("The file of this document is gone; ask for it once more.")

@@ -15,7 +15,7 @@ from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.failures import answer
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.lines.documents import operations, queries
@@ -23,7 +23,6 @@ from sms.lines.documents.forms import UploadForm
 from sms.lines.documents.queries import DocumentView
 from sms.lines.documents.rules import DOCUMENT_LABELS, MOST_BYTES, PDF, STATE_LABELS, DocumentKind
 from sms.lines.rules import UnusableLine
-from sms.operators.operations import Actor
 
 bp = Blueprint("documents", __name__)
 _FORM_BYTES = 100_000  # beside the file
@@ -125,8 +124,3 @@ def file_answer(found: DocumentView) -> Response:
     response.headers["Content-Security-Policy"] = FILE_POLICY
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     return response
-
-
-def actor() -> Actor:
-    """Whoever asks, for the audit."""
-    return Actor(id=visitor().id, address=request.remote_addr or "")

@@ -9,6 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.calendar import parse_day, start_of_day
 from sms.core.console import json_option, refusals, tell
 from sms.core.db import transaction
@@ -20,7 +21,6 @@ from sms.lines.formats.rules.offers import Cell, Format, parse_offer
 from sms.lines.formats.rules.roundness import roundness
 from sms.lines.formats.rules.tiers import TIERS, Audience, Choice, Tier, sold_as
 from sms.lines.rules import canonical_number
-from sms.operators.operations import PANEL
 from sms.operators.queries import operator_by_code
 from sms.operators.rules import SaleMode
 

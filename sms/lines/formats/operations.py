@@ -7,6 +7,7 @@ from typing import Any
 
 from sms.accounts.operations import record
 from sms.accounts.queries import account
+from sms.core.actor import Actor
 from sms.core.db import execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
@@ -26,7 +27,6 @@ from sms.lines.formats.rules.offers import (
 from sms.lines.formats.rules.sheet import Read
 from sms.lines.formats.rules.tiers import Audience
 from sms.lines.rules import UnusableLine
-from sms.operators.operations import Actor
 from sms.operators.queries import operator
 
 IMPORTS_KEPT = timedelta(days=1)

@@ -10,10 +10,10 @@ from sms.core.errors import NotFound, SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
-from sms.lines.admin import PERMISSION, actor
+from sms.lines.admin import PERMISSION
 from sms.lines.links import operations, queries
 from sms.lines.links.forms import PermissionForm
 from sms.lines.links.rules import POLICY_LABELS

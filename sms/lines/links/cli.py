@@ -5,10 +5,10 @@ from flask.cli import with_appcontext
 
 from sms.accounts.queries import user_by_name
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.console import json_option, refusals, tell
 from sms.core.db import transaction
 from sms.lines.links import operations
-from sms.operators.operations import PANEL
 
 
 @click.command("link-permit")

@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.db import row, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
 from sms.lines.links.rules import check_expiry, check_reason
-from sms.operators.operations import Actor
 
 
 def permit(

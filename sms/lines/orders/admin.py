@@ -14,7 +14,7 @@ from sms.core.errors import NotFound, SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import Form, refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.lines.documents.queries import attached, checklist
@@ -25,7 +25,6 @@ from sms.lines.orders.forms import HandOverForm, OrdersFilterForm, PurchaseForm,
 from sms.lines.orders.operations import moving
 from sms.lines.orders.rules import ORDER_LABELS, OrderState, Side, moves_of
 from sms.lines.queries import gateways_of
-from sms.operators.operations import Actor
 from sms.operators.queries import operators
 
 bp = Blueprint("line_orders_admin", __name__, url_prefix="/admin")
@@ -39,10 +38,6 @@ nav.add(
     section="admin",
     order=35,
 )
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/orders")
@@ -91,7 +86,7 @@ def quote(order_id: int) -> ResponseReturnValue:
             price_mrial=form.price.data or 0,
             days=form.days.data or 0,
             note=form.note.data or "",
-            by=_actor(),
+            by=actor(),
             at=clock.now(),
         ),
         N_("The price was quoted; the customer is told."),
@@ -106,7 +101,7 @@ def reject(order_id: int) -> ResponseReturnValue:
     return _moved(
         order_id,
         form,
-        lambda: moving.reject(order_id=order_id, reason=form.reason.data, by=_actor(), at=clock.now()),
+        lambda: moving.reject(order_id=order_id, reason=form.reason.data, by=actor(), at=clock.now()),
         N_("The order was turned down; what was set aside is back with the customer."),
     )
 
@@ -125,7 +120,7 @@ def purchase(order_id: int) -> ResponseReturnValue:
             number=form.number.data or "",
             is_without_documents=form.is_without_documents.data,
             note=form.note.data or "",
-            by=_actor(),
+            by=actor(),
             at=clock.now(),
         ),
         N_("Noted; now connect the number and hand it over."),
@@ -145,7 +140,7 @@ def hand_over(order_id: int) -> ResponseReturnValue:
             order_id=order_id,
             gateway_id=form.gateway_id.data,
             note=form.note.data or "",
-            by=_actor(),
+            by=actor(),
             at=clock.now(),
         ),
         N_("The line was handed over and its price charged."),

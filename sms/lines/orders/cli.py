@@ -6,6 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.console import json_option, refusals, tell, tell_line
 from sms.core.db import transaction
 from sms.core.money import parse_rial
@@ -13,7 +14,6 @@ from sms.lines.orders import queries
 from sms.lines.orders.operations import moving
 from sms.lines.orders.queries import OrderFilter, OrderView
 from sms.lines.orders.rules import FOR_STAFF, USUAL_QUOTE_DAYS, OrderState
-from sms.operators.operations import PANEL
 from sms.operators.queries import gateway_by_name
 
 _MOST = 1000

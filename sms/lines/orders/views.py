@@ -15,7 +15,7 @@ from sms.core.text import N_
 from sms.core.web import nav, subjects
 from sms.core.web.filters import money_text
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.core.web.subjects import Cause
@@ -31,7 +31,6 @@ from sms.lines.orders.operations import moving, placing
 from sms.lines.orders.operations.steps import mark_seen
 from sms.lines.orders.rules import NEXT, ORDER_LABELS, OrderState, PriceChanged, Side, Taken, Wanted, moves_of
 from sms.lines.rules import UnusableLine
-from sms.operators.operations import Actor
 
 bp = Blueprint("line_orders", __name__)
 _ON_A_PAGE = 30
@@ -52,10 +51,6 @@ def _causes(_account_id: int, lines: Sequence[Any]) -> dict[int, Cause]:
 
 
 subjects.explain("line_order", _causes)
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/orders")
@@ -130,7 +125,7 @@ def _place(form: NumberForm | InquiryForm, wanted: Wanted) -> Response | None:
     try:
         with transaction():
             order_id = placing.place(
-                account_id=visitor().account_id, wanted=wanted, key=form.key.data or "", by=_actor(), at=clock.now()
+                account_id=visitor().account_id, wanted=wanted, key=form.key.data or "", by=actor(), at=clock.now()
             )
     except PriceChanged as error:
         form.begin(error.price_mrial)
@@ -197,7 +192,7 @@ def approve(order_id: int) -> ResponseReturnValue:
                 order_id=order_id,
                 account_id=visitor().account_id,
                 shown_mrial=form.shown_mrial,
-                by=_actor(),
+                by=actor(),
                 at=clock.now(),
             )
     except InsufficientBalance as error:
@@ -218,7 +213,7 @@ def cancel(order_id: int) -> ResponseReturnValue:
             order_id=order_id,
             account_id=visitor().account_id,
             reason=form.reason.data or "",
-            by=_actor(),
+            by=actor(),
             at=clock.now(),
         )
     flash(_("The order was cancelled."), "success")

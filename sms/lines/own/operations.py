@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sms.accounts.operations import record
 from sms.accounts.tree.queries import below, is_within
+from sms.core.actor import Actor
 from sms.core.db import execute, row, rows
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
@@ -12,7 +13,6 @@ from sms.lines.own.queries import MyLine, answering_beside, find_line, my_line, 
 from sms.lines.own.rules import PlanStep, check_colour, check_plan
 from sms.lines.queries import public_lines
 from sms.lines.rules import check_alias
-from sms.operators.operations import Actor
 
 _OF_TREE = """accounts_account a, accounts_account top
 WHERE s.line_id = :id AND s.account_id = a.id AND top.id = :other AND starts_with(a.path, top.path)

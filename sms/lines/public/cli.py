@@ -6,12 +6,12 @@ import click
 from flask.cli import with_appcontext
 
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.calendar import parse_day, start_of_day
 from sms.core.console import json_option, refusals, tell
 from sms.core.db import transaction
 from sms.lines.public import operations, queries
 from sms.lines.public.rules import NewPolicy, Policy
-from sms.operators.operations import PANEL
 from sms.operators.queries import operator_by_code
 
 

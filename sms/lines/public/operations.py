@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.config import settings
 from sms.core.db import execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal
@@ -24,7 +25,6 @@ from sms.lines.public.rules import (
     check_codes,
     check_policy,
 )
-from sms.operators.operations import Actor
 
 _DAY = timedelta(days=1)
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.db import execute, row, rows
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
@@ -12,7 +13,6 @@ from sms.lines.orders.rules import PriceChanged
 from sms.lines.queries import NO_SUCH_LINE
 from sms.lines.renewals.queries import FORMAT_OF_LINE, Lease, lease
 from sms.lines.renewals.rules import FIRST_DAYS, USUAL_GRACE_DAYS, check_open, stage
-from sms.operators.operations import Actor
 
 _AT = "CAST(:at AS timestamptz)"
 _GRACE = f"make_interval(days => coalesce(f.grace_days, {USUAL_GRACE_DAYS}))"

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from sms.accounts.rules import Permission
 from sms.core import clock
+from sms.core.actor import Actor
 from sms.core.db import transaction
 from sms.core.errors import NotFound, SmsError
 from sms.core.web import subjects
@@ -20,7 +21,6 @@ from sms.ledger.queries import wallet_of
 from sms.ledger.rules import InsufficientBalance
 from sms.lines.renewals import operations, queries
 from sms.lines.renewals.rules import STAGE_SENTENCES
-from sms.operators.operations import Actor
 
 bp = Blueprint("renewals", __name__)
 

@@ -15,7 +15,7 @@ from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.filters import digits
 from sms.core.web.forms import Form, refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _, localised, say
 from sms.lines.formats.queries import seller, sellers
@@ -27,7 +27,6 @@ from sms.lines.stock import operations, queries
 from sms.lines.stock.forms import AddForm, NumberForm, ReserveForm, StockFilterForm
 from sms.lines.stock.queries import NumberView
 from sms.lines.stock.rules import STATE_LABELS, NumberState, ReadNumbers, read_numbers
-from sms.operators.operations import Actor
 from sms.operators.queries import operators
 
 bp = Blueprint("lines_stock", __name__)
@@ -51,10 +50,6 @@ def make_room(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """A list may be larger than any other form; it must be said before the form is read."""
     if endpoint == "lines_stock.add_numbers":
         request.max_content_length = MAX_BYTES + 100_000
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/admin/numbers")
@@ -90,10 +85,10 @@ def add_numbers() -> ResponseReturnValue:
             read = _read(form, file)
             with transaction():
                 made = operations.keep_import(
-                    read=read, file_name=file.filename if file else _("typed"), by=_actor(), at=clock.now()
+                    read=read, file_name=file.filename if file else _("typed"), by=actor(), at=clock.now()
                 )
                 is_added = not read.problems and len(read.items) <= _AT_ONCE
-                count = operations.apply_import(import_id=made, by=_actor(), at=clock.now()) if is_added else 0
+                count = operations.apply_import(import_id=made, by=actor(), at=clock.now()) if is_added else 0
         except SmsError as error:
             refuse(form, error, form.numbers if not form.file.data else form.file)
         else:
@@ -137,7 +132,7 @@ def preview_import(list_id: int) -> ResponseReturnValue:
     if request.method == "POST":
         try:
             with transaction():
-                count = operations.apply_import(import_id=list_id, by=_actor(), at=clock.now())
+                count = operations.apply_import(import_id=list_id, by=actor(), at=clock.now())
         except SmsError as error:
             flash(digits(say(error)), "danger")
             return redirect_to(url_for(".preview_import", list_id=list_id))
@@ -169,7 +164,7 @@ def number(number_id: int) -> ResponseReturnValue:
         try:
             with transaction():
                 operations.change_number(
-                    number_id=number_id, override=form.override, note=form.note.data or "", by=_actor(), at=clock.now()
+                    number_id=number_id, override=form.override, note=form.note.data or "", by=actor(), at=clock.now()
                 )
         except UnusableLine as error:
             refuse(form, error, form._fields.get(error.field))
@@ -212,7 +207,7 @@ def reserve(number_id: int) -> ResponseReturnValue:
                     account_id=int(user_by_name(form.account.data.strip()).account_id),
                     until=form.ends,
                     reason=form.reason.data or "",
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableLine as error:
@@ -238,9 +233,9 @@ def move(number_id: int) -> ResponseReturnValue:
     state, reason = NumberState(to), request.form.get("reason", "")
     with transaction():
         if state is NumberState.FREE:
-            operations.release(number_id=number_id, reason=reason, by=_actor(), at=clock.now())
+            operations.release(number_id=number_id, reason=reason, by=actor(), at=clock.now())
         else:
-            operations.move(number_id=number_id, to=state, reason=reason, by=_actor(), at=clock.now())
+            operations.move(number_id=number_id, to=state, reason=reason, by=actor(), at=clock.now())
     flash(_("Saved."), "success")
     return redirect_to(url_for(".number", number_id=number_id))
 
@@ -250,6 +245,6 @@ def move(number_id: int) -> ResponseReturnValue:
 def remove(number_id: int) -> ResponseReturnValue:
     """Take it out of the inventory."""
     with transaction():
-        operations.remove(number_id=number_id, by=_actor(), at=clock.now())
+        operations.remove(number_id=number_id, by=actor(), at=clock.now())
     flash(_("The number was removed."), "success")
     return redirect_to(url_for(".numbers"))

@@ -8,6 +8,7 @@ from flask.cli import with_appcontext
 
 from sms.accounts.queries import user_by_name
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.calendar import next_day, parse_day, start_of_day
 from sms.core.console import json_option, refusals, tell
 from sms.core.db import transaction
@@ -18,7 +19,6 @@ from sms.lines.formats.rules.sheet import Known
 from sms.lines.stock import operations, queries
 from sms.lines.stock.queries import NO_SUCH_NUMBER, NumberView
 from sms.lines.stock.rules import ReadNumbers, read_numbers
-from sms.operators.operations import PANEL
 
 
 def _known() -> list[Known]:

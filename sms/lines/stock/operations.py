@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sms.accounts.operations import record
 from sms.accounts.queries import account
+from sms.core.actor import Actor
 from sms.core.db import execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
@@ -14,7 +15,6 @@ from sms.lines.rules import UnusableLine
 from sms.lines.stock import queries
 from sms.lines.stock.queries import NO_SUCH_NUMBER
 from sms.lines.stock.rules import NOTE_LENGTH, Item, NumberState, ReadNumbers, check_move, check_until
-from sms.operators.operations import Actor
 
 
 def add_numbers(items: Sequence[Item], *, by: Actor, at: datetime) -> list[int]:

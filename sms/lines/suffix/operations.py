@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.db import execute
 from sms.lines.suffix.rules import check_suffix
-from sms.operators.operations import Actor
 from sms.operators.queries import operator
 
 

@@ -12,7 +12,7 @@ from sms.core.errors import SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.links import operations, queries
@@ -21,7 +21,6 @@ from sms.links.rules.clicks import AGENT_LABELS
 from sms.links.rules.codes import PLACE
 from sms.links.rules.links import STANDING_LABELS, LinkState, Standing
 from sms.links.rules.targets import UnusableTarget, shown
-from sms.operators.operations import Actor
 
 bp = Blueprint("links", __name__)
 _PAGE = 25
@@ -62,10 +61,6 @@ def agent_label(kind: str) -> str:
     return _(AGENT_LABELS[kind])
 
 
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
-
-
 @bp.route("/links", methods=["GET", "POST"])
 @require(Permission.VIEW_MESSAGES)
 def links() -> ResponseReturnValue:
@@ -77,7 +72,7 @@ def links() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             with transaction():
-                link_id = operations.add_link(account_id=account_id, wanted=form.wanted, by=_actor(), at=at)
+                link_id = operations.add_link(account_id=account_id, wanted=form.wanted, by=actor(), at=at)
         except UnusableTarget as error:
             refuse(form, error, form.target)
         except SmsError as error:
@@ -116,7 +111,7 @@ def link(link_id: int) -> ResponseReturnValue:
                     title=form.title.data or "",
                     utm=form.utm,
                     expires_at=form.expires_at,
-                    by=_actor(),
+                    by=actor(),
                     at=at,
                 )
         except SmsError as error:
@@ -151,7 +146,7 @@ def switch_on(link_id: int) -> ResponseReturnValue:
 def _switch(link_id: int, state: LinkState) -> ResponseReturnValue:
     with transaction():
         operations.switch_link(
-            link_id=link_id, account_id=visitor().account_id, state=state, by=_actor(), at=clock.now()
+            link_id=link_id, account_id=visitor().account_id, state=state, by=actor(), at=clock.now()
         )
     told = _("The link leads nowhere any more.") if state is LinkState.OFF else _("The link leads on again.")
     flash(told, "success")

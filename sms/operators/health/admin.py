@@ -14,7 +14,7 @@ from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.filters import clock_text, percent_text
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _, localised, say
 from sms.operators.health import queries
@@ -25,7 +25,6 @@ from sms.operators.health.rules import judging
 from sms.operators.health.rules.breaker import BreakerState
 from sms.operators.health.rules.judging import Event
 from sms.operators.health.rules.talks import minute_of
-from sms.operators.operations import Actor
 from sms.operators.rules import UnusableSetting
 
 bp = Blueprint("operators_admin", __name__)
@@ -44,10 +43,6 @@ nav.add(
     section="admin",
     order=22,
 )
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/admin/health")
@@ -89,7 +84,7 @@ def override_gateway(gateway_id: int) -> ResponseReturnValue:
                     state=BreakerState(form.state.data),
                     minutes=form.minutes.data,
                     reason=form.reason.data,
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableSetting as error:
@@ -106,7 +101,7 @@ def release_gateway(gateway_id: int) -> ResponseReturnValue:
     """Give it back to its own judgement."""
     try:
         with transaction():
-            staff.release(gateway_id=gateway_id, by=_actor(), at=clock.now())
+            staff.release(gateway_id=gateway_id, by=actor(), at=clock.now())
     except Refusal as error:
         flash(say(error), "warning")
     else:
@@ -127,7 +122,7 @@ def change_limits(gateway_id: int) -> ResponseReturnValue:
                     gateway_id=gateway_id,
                     per_second=form.per_second.data,
                     credit_alert_mrial=form.credit_alert_mrial.data,
-                    by=_actor(),
+                    by=actor(),
                     at=clock.now(),
                 )
         except UnusableSetting as error:

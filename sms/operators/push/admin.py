@@ -1,16 +1,15 @@
 """Staff page of a gateway's address for pushed reports. The address is shown once, when it is made."""
 
-from flask import Blueprint, Response, abort, flash, request, url_for
+from flask import Blueprint, Response, abort, flash, url_for
 from flask.typing import ResponseReturnValue
 
 from sms.core import clock
 from sms.core.config import settings
 from sms.core.db import transaction
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
-from sms.operators.operations import Actor
 from sms.operators.push import operations
 from sms.operators.push.forms import PushForm
 from sms.operators.push.queries import Push, push
@@ -19,10 +18,6 @@ from sms.operators.rules import UnusableSetting
 
 bp = Blueprint("operators_push", __name__)
 PERMISSION = "operators.manage"
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 def _found(gateway_id: int) -> Push:
@@ -39,7 +34,7 @@ def gateway(gateway_id: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             with transaction():
-                operations.bind(gateway_id=gateway_id, addresses=form.addresses.data or "", by=_actor(), at=clock.now())
+                operations.bind(gateway_id=gateway_id, addresses=form.addresses.data or "", by=actor(), at=clock.now())
         except UnusableSetting as error:
             refuse(form, error, form.addresses)
         else:
@@ -53,7 +48,7 @@ def gateway(gateway_id: int) -> ResponseReturnValue:
 def renew(gateway_id: int) -> ResponseReturnValue:
     """Make an address and show it, this once: it is kept nowhere, not even in the session."""
     with transaction():
-        token = operations.renew(gateway_id=gateway_id, by=_actor(), at=clock.now())
+        token = operations.renew(gateway_id=gateway_id, by=actor(), at=clock.now())
     found = _found(gateway_id)
     form = PushForm(formdata=None, addresses=" ".join(found.addresses))
     return _page(found, form, address=settings().public_url + path_of(gateway_id, token))
@@ -64,7 +59,7 @@ def renew(gateway_id: int) -> ResponseReturnValue:
 def close(gateway_id: int) -> ResponseReturnValue:
     """Take the address away."""
     with transaction():
-        operations.close(gateway_id=gateway_id, by=_actor(), at=clock.now())
+        operations.close(gateway_id=gateway_id, by=actor(), at=clock.now())
     flash(_("The address is closed; what is pushed to it is refused."), "warning")
     return redirect_to(url_for(".gateway", gateway_id=gateway_id))
 

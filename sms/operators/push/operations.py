@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.db import execute
 from sms.core.errors import NotFound, Refusal
 from sms.core.text import N_
-from sms.operators.operations import Actor
 from sms.operators.push.queries import Push, push
 from sms.operators.push.rules import hash_of, networks_of, new_token
 from sms.operators.queries import NO_SUCH_GATEWAY

@@ -10,6 +10,7 @@ from wtforms import SelectChoice
 from sms.accounts.rules import Permission
 from sms.contacts import queries as contacts
 from sms.core import clock
+from sms.core.actor import Actor
 from sms.core.db import transaction
 from sms.core.errors import NotFound, SmsError
 from sms.core.parts import profile_of, split
@@ -28,7 +29,6 @@ from sms.links.queries import link_settings
 from sms.links.queries import links as account_links
 from sms.links.rules.links import NewLink, Standing
 from sms.links.rules.targets import UnusableTarget
-from sms.operators.operations import Actor
 from sms.operators.rules import OUTCOME_LABELS
 from sms.outbox.forms import ComposeForm, DraftForm, TermsForm, line_name
 from sms.outbox.intake import queries

@@ -10,20 +10,15 @@ from sms.core.db import transaction
 from sms.core.errors import NotFound, SmsError
 from sms.core.text import N_
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.lines.own import operations
 from sms.lines.own.queries import my_lines
 from sms.lines.rules import CLASS_LABELS
-from sms.operators.operations import Actor
 from sms.resellers.handing.forms import TWO_WAY, HandOutForm
 
 bp = Blueprint("sub_account_lines", __name__, url_prefix="/reseller/accounts")
-
-
-def _actor() -> Actor:
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.get("/<int:account_id>/lines")
@@ -65,7 +60,7 @@ def hand_out(account_id: int) -> ResponseReturnValue:
                 account_id=me,
                 other_id=account_id,
                 is_two_way=form.way.data == TWO_WAY,
-                by=_actor(),
+                by=actor(),
                 at=clock.now(),
             )
     except SmsError as error:
@@ -85,6 +80,6 @@ def take_back(account_id: int) -> ResponseReturnValue:
     if line_id is None:
         raise NotFound(N_("The line is not shared with this account."))
     with transaction():
-        operations.end_share(line_id=line_id, account_id=me, other_id=account_id, by=_actor(), at=clock.now())
+        operations.end_share(line_id=line_id, account_id=me, other_id=account_id, by=actor(), at=clock.now())
     flash(_("The line is taken back, from everybody below it too."), "success")
     return redirect_to(url_for(".lines", account_id=account_id))

@@ -13,11 +13,11 @@ from sms.billing.slips.rules import BANK_LABELS, STATE_LABELS, Bank, SlipState, 
 from sms.billing.taxes import operations as taxes
 from sms.billing.taxes.rules import TaxKind
 from sms.core import clock, uploads
+from sms.core.actor import Actor
 from sms.core.calendar import day_of, day_text
 from sms.core.db import scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.ledger import queries as money
-from sms.operators.operations import Actor
 from sms.outbox.intake.operations import drafts
 from tests.factories import make_account, make_root
 from tests.ledger.people import signed_in, staff

@@ -9,11 +9,11 @@ from flask import Flask
 
 from jobs import watching
 from sms.core import clock
+from sms.core.actor import Actor
 from sms.core.db import execute, rows, scalar, transaction
 from sms.core.errors import NotFound
 from sms.dashboard.alerts import operations, queries
 from sms.dashboard.alerts.rules import Kind, Noticed, last_full_hour
-from sms.operators.operations import Actor
 from tests.factories import AT, Shop, make_account, make_shop
 from tests.outbox.visits import signed_in, staff
 

@@ -8,13 +8,14 @@ import pytest
 
 from jobs import watching
 from sms.core import clock
+from sms.core.actor import Actor
 from sms.core.calendar import day_of, start_of_day
 from sms.core.db import execute, row, rows, scalar, transaction
 from sms.core.errors import Refusal
 from sms.dashboard.reconciliation import queries
 from sms.dashboard.reconciliation.operations import comparing, credit, statements
 from sms.dashboard.reconciliation.rules import Kind, Reason
-from sms.operators.operations import Actor, Checked, note_checked
+from sms.operators.operations import Checked, note_checked
 from tests.factories import AT, Shop, make_account, make_campaign, make_gateway
 from tests.outbox.conftest import Steps
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from jobs.automations import automate
+from sms.core.actor import Actor
 from sms.core.db import rows, transaction
 from sms.inbox.automations.operations import running, writing
 from sms.inbox.automations.queries.automations import automation
 from sms.inbox.automations.rules.kinds import Automation, Kind, Option, Result, Wanted
 from sms.inbox.automations.rules.matching import Way
-from sms.operators.operations import Actor
 from tests.factories import AT
 from tests.inbox.conftest import SENDER, Post
 

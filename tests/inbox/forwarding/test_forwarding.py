@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from jobs import forwarding
 from sms.core import clock
+from sms.core.actor import Actor
 from sms.core.db import db, execute, row, rows, scalar, transaction
 from sms.core.errors import NotFound
 from sms.inbox.forwarding import queries
 from sms.inbox.forwarding.operations import deliveries, hooks
 from sms.inbox.forwarding.rules import KEPT_FOR, Told, UnusableHook, answer_text, is_email, next_try, payload
-from sms.operators.operations import Actor
 from tests.factories import AT
 from tests.inbox.conftest import SENDER, Post
 from tests.inbox.forwarding.conftest import Receiver

@@ -7,13 +7,13 @@ import pytest
 from jobs import forwarding
 from jobs.automations import automate
 from sms.core import clock
+from sms.core.actor import PANEL, Actor
 from sms.core.db import execute, row, scalar, transaction
 from sms.inbox.automations.operations import writing
 from sms.inbox.automations.rules.kinds import Actions, UnusableAutomation
 from sms.inbox.forwarding.operations import mails
 from sms.inbox.forwarding.operations.mails import NewServer
 from sms.inbox.forwarding.rules import Security, UnusableHook
-from sms.operators.operations import PANEL, Actor
 from tests.factories import AT
 from tests.inbox.automations.conftest import keyword
 from tests.inbox.conftest import Post

@@ -9,6 +9,7 @@ from flask import Flask
 
 from deploy.backup import _KEPT_FILES
 from sms.core import clock, uploads
+from sms.core.actor import Actor
 from sms.core.config import Settings
 from sms.core.db import execute, row, rows, scalar, transaction
 from sms.core.errors import NotFound, Refusal
@@ -16,7 +17,6 @@ from sms.lines.documents import operations, queries
 from sms.lines.documents.operations import NewDocument
 from sms.lines.documents.rules import DocumentKind, Holder
 from sms.lines.rules import UnusableLine
-from sms.operators.operations import Actor
 from sms.outbox.intake.operations import drafts
 from tests.factories import AT, make_account, make_gateway
 from tests.lines.documents.test_document_rules import JPEG_FILE, PDF_FILE, PNG_FILE

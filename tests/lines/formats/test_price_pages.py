@@ -10,6 +10,7 @@ from flask import Flask
 
 from jobs.lines import end_reservations
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.db import rows, transaction
 from sms.core.sheets.table import read_table
 from sms.core.sheets.writing import Sheet, xlsx
@@ -17,7 +18,6 @@ from sms.lines.formats import operations, queries
 from sms.lines.formats.rules.offers import Cell, Format, priced
 from sms.lines.formats.rules.tiers import Audience, Choice, Tier
 from sms.lines.stock.queries import StockFilter, numbers_page
-from sms.operators.operations import PANEL
 from tests.factories import AT, make_account, make_gateway
 from tests.operators.staff import Person, make_staff, text_of
 

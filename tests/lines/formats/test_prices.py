@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from sms.core.actor import PANEL, Actor
 from sms.core.db import scalar, transaction
 from sms.core.errors import Refusal
 from sms.lines.formats import operations, queries
@@ -13,7 +14,6 @@ from sms.lines.formats.rules.offers import INQUIRY, NO_OFFER, Cell, Format, NotO
 from sms.lines.formats.rules.sheet import Read
 from sms.lines.formats.rules.tiers import Audience, Choice, Tier
 from sms.lines.rules import UnusableLine
-from sms.operators.operations import PANEL, Actor
 from tests.factories import AT, make_account, make_gateway
 
 RIAL = 1000

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from sms.core.actor import Actor
 from sms.core.db import execute, scalar, transaction
 from sms.dashboard.queries import broken
 from sms.ledger.queries import balance
@@ -12,7 +13,6 @@ from sms.lines.orders import queries
 from sms.lines.orders.operations import moving, placing
 from sms.lines.orders.queries import OrderView
 from sms.lines.orders.rules import OrderState, Wanted
-from sms.operators.operations import Actor
 from tests.factories import AT, make_account, make_gateway
 
 PRICE = 5_000_000_000  # milli-rial

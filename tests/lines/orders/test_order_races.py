@@ -7,11 +7,11 @@ from threading import Barrier
 import pytest
 from flask import Flask
 
+from sms.core.actor import Actor
 from sms.core.db import db, rows, scalar, transaction
 from sms.ledger.rules import TransferKind
 from sms.lines.orders.operations import moving, placing
 from sms.lines.orders.rules import OrderState, Taken, Wanted, WrongMove
-from sms.operators.operations import Actor
 from tests.factories import AT, make_account
 from tests.lines.orders.desk import PRICE, Desk, make_number, make_price
 

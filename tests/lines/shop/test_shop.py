@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask
 
+from sms.core.actor import PANEL
 from sms.core.db import execute, transaction
 from sms.lines.formats import operations as formats
 from sms.lines.formats.queries import sellers
@@ -15,7 +16,6 @@ from sms.lines.shop.rules.search import Pattern, read_pattern
 from sms.lines.shop.rules.traffic import DELAY_SECONDS, delay_percentile
 from sms.lines.stock import operations as stock
 from sms.lines.stock.rules import read_item
-from sms.operators.operations import PANEL
 from tests.factories import AT, make_account, make_gateway, make_line
 from tests.operators.staff import sign_in, text_of
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from sms.core.actor import PANEL
 from sms.core.db import execute, scalar, transaction
 from sms.core.errors import Refusal
 from sms.lines.formats import operations as formats
@@ -17,7 +18,6 @@ from sms.lines.rules import UnusableLine
 from sms.lines.stock import operations, queries
 from sms.lines.stock.queries import StockFilter
 from sms.lines.stock.rules import MOVES, NumberState, read_item, read_numbers
-from sms.operators.operations import PANEL
 from sms.operators.rules import SaleMode
 from tests.factories import AT, make_account, make_gateway, make_line
 

@@ -3,13 +3,13 @@
 import pytest
 from flask import Flask
 
+from sms.core.actor import Actor
 from sms.core.db import execute, scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.lines.queries import UsableLine, usable_line
 from sms.lines.suffix.operations import set_suffix
 from sms.lines.suffix.queries import suffixes
 from sms.lines.suffix.rules import ending_of
-from sms.operators.operations import Actor
 from tests.factories import AT, Shop, make_shop
 
 

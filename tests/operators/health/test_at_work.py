@@ -7,6 +7,7 @@ import pytest
 
 from jobs import asking, health, sending
 from sms.core import clock
+from sms.core.actor import PANEL
 from sms.core.db import execute, scalar, transaction
 from sms.operators import queries as operators
 from sms.operators.contract import UNKNOWN_FATE, Unanswered
@@ -15,7 +16,7 @@ from sms.operators.health.operations import staff
 from sms.operators.health.rules.breaker import BreakerState, Cause, Permit
 from sms.operators.health.rules.pace import BrownoutCause
 from sms.operators.health.rules.talks import TalkKind
-from sms.operators.operations import PANEL, resume
+from sms.operators.operations import resume
 from sms.operators.rules import GatewayState
 from sms.outbox.queries import campaigns
 from tests.jobs.conftest import Desk

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from flask import Flask
 
+from sms.core.actor import PANEL
 from sms.core.config import Settings
 from sms.core.db import execute, row, rows, scalar, transaction
 from sms.core.errors import NotFound, Refusal
@@ -16,7 +17,6 @@ from sms.operators.health.rules.breaker import BreakerState, Cause, Permit
 from sms.operators.health.rules.judging import Alert
 from sms.operators.health.rules.pace import UNLIMITED
 from sms.operators.health.rules.talks import Talk, TalkKind, Verdict
-from sms.operators.operations import PANEL
 from sms.operators.queries import sendable_gateway
 from sms.operators.rules import UnusableSetting
 from tests.factories import make_gateway

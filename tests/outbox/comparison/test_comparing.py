@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from sms.core.actor import PANEL
 from sms.core.db import execute, row, scalar, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.lines.public import operations as public
 from sms.lines.public.rules import NewPolicy, Policy
-from sms.operators.operations import PANEL
 from sms.operators.rules import Outcome
 from sms.outbox.comparison import operations, queries
 from sms.outbox.operations.outcomes import Final, apply

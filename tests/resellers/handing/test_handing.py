@@ -2,11 +2,11 @@
 
 import pytest
 
+from sms.core.actor import PANEL
 from sms.core.db import rows, transaction
 from sms.core.errors import NotFound, Refusal
 from sms.lines.own import operations
 from sms.lines.own.queries import answering, my_lines
-from sms.operators.operations import PANEL
 from tests.factories import AT, make_gateway, make_line
 from tests.resellers.people import Tree
 

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.db import row, scalar
 from sms.core.errors import NotFound
 from sms.core.text import N_
-from sms.operators.operations import Actor
 
 
 def buy_credit(

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from sms.core.actor import Actor
 from sms.core.db import copy_in, copy_text, execute, row, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.queue import GENERAL_QUEUE, Job, ring
@@ -14,7 +15,6 @@ from sms.core.text import N_
 from sms.dashboard.reconciliation import queries
 from sms.dashboard.reconciliation.operations.credit import note_in_audit
 from sms.dashboard.reconciliation.rules import Kind, Line, Problems, Reason, read_statement
-from sms.operators.operations import Actor
 
 
 def keep_statement(

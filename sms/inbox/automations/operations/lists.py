@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.db import copy_in, copy_text, execute, scalar
 from sms.core.errors import Refusal
 from sms.core.sheets.table import Row
@@ -14,7 +15,6 @@ from sms.inbox.automations.queries.results import DRAWN, entries
 from sms.inbox.automations.rules.drawing import MOST_WINNERS, SEED_LENGTH, Entry, draw, fingerprint
 from sms.inbox.automations.rules.kinds import REPLY_LENGTH, Automation, Kind, code_of
 from sms.inbox.automations.rules.matching import compact, words_of
-from sms.operators.operations import Actor
 
 _HEADERS = frozenset({"code", "codes", "کد", "کدها", "شمارهسریال", "سریال"})
 _COPIED = 1_000

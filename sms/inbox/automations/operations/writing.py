@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sms.accounts.operations import record
 from sms.contacts.queries import groups
+from sms.core.actor import Actor
 from sms.core.db import execute, scalar
 from sms.core.errors import Refusal
 from sms.core.text import N_
@@ -25,7 +26,6 @@ from sms.inbox.forwarding.operations.mails import refuse_without_server
 from sms.inbox.forwarding.queries import hooks
 from sms.inbox.forwarding.rules import is_email
 from sms.lines.queries import account_line
-from sms.operators.operations import Actor
 
 _COLUMNS = (
     *("kind", "name", "goes_on", "way", "keywords", "opens_at", "closes_at", "begins_at", "ends_at", "replies"),

@@ -15,7 +15,7 @@ from sms.core.errors import SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require, visitor
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.inbox.automations.forms import ACTIONS, FORMS, TIMES, AutomationForm, TryForm
@@ -39,7 +39,6 @@ from sms.inbox.forwarding.queries import hooks
 from sms.inbox.forwarding.rules import STATE_LABELS
 from sms.inbox.rules import is_mobile, sender_of
 from sms.lines.queries import LineView, account_line, account_lines
-from sms.operators.operations import Actor
 
 bp = Blueprint("automations", __name__)
 _PAGE = 25
@@ -60,11 +59,6 @@ def be_possible(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     """No number we gave is as large as some that can be written into an address."""
     if any(isinstance(value, int) and value > _LARGEST for value in (values or {}).values()):
         abort(404)
-
-
-def actor() -> Actor:
-    """Whoever asks."""
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 def before() -> int | None:

@@ -21,7 +21,7 @@ from sms.core.sheets.table import MAX_BYTES, read_table
 from sms.core.sheets.writing import MEDIA_TYPE, Sheet, write_xlsx
 from sms.core.text import N_
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require, visitor
 from sms.core.web.htmx import STOP_POLLING, is_htmx, redirect_to, render_page
 from sms.core.web.i18n import _, language
 from sms.inbox.automations.forms import CodesListForm, DrawForm
@@ -30,7 +30,7 @@ from sms.inbox.automations.queries import results
 from sms.inbox.automations.rules.drawing import score
 from sms.inbox.automations.rules.kinds import KIND_LABELS, RESULT_LABELS, Automation, Kind
 from sms.inbox.automations.rules.matching import WAY_LABELS
-from sms.inbox.automations.views.lists import actor, bp, own
+from sms.inbox.automations.views.lists import bp, own
 from sms.inbox.rules import is_mobile
 from sms.lines.queries import account_line
 

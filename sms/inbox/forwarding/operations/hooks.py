@@ -6,6 +6,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.config import settings
 from sms.core.db import execute, scalar
 from sms.core.errors import NotFound
@@ -15,7 +16,6 @@ from sms.core.text import N_
 from sms.inbox.forwarding.queries import NO_SUCH_HOOK, Hook, hook, hooks
 from sms.inbox.forwarding.rules import MOST_HOOKS, NAME_LENGTH, UnusableHook
 from sms.lines.queries import account_line
-from sms.operators.operations import Actor
 
 _SECRET_BYTES = 24
 

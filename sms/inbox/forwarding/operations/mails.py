@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sms.accounts.operations import record
+from sms.core.actor import Actor
 from sms.core.db import execute, row
 from sms.core.errors import Refusal
 from sms.core.queue import FORWARD_QUEUE, Job, ring
@@ -12,7 +13,6 @@ from sms.core.seal import seal
 from sms.core.text import N_
 from sms.inbox.forwarding.queries import mail_server
 from sms.inbox.forwarding.rules import KEPT_FOR, Security, Told, UnusableHook, is_email, next_try
-from sms.operators.operations import Actor
 
 _LEASE = timedelta(seconds=60)
 _MOST_PORT = 65_535

@@ -15,11 +15,10 @@ from sms.core.sheets.writing import MEDIA_TYPE, Sheet, Value, xlsx
 from sms.core.text import N_
 from sms.core.web.filters import digits
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _, language, localised, say
 from sms.lines.formats import operations, queries
-from sms.lines.formats.admin.prices import actor
 from sms.lines.formats.forms import AudienceForm, FileForm
 from sms.lines.formats.rules import sheet
 from sms.lines.formats.rules.tiers import AUDIENCE_LABELS, SHORT_CHOICE_LABELS, TIER_LABELS, Audience

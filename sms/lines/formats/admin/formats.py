@@ -4,6 +4,7 @@ from flask import Blueprint, Response, abort, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from sms.core import clock
+from sms.core.actor import Actor
 from sms.core.db import transaction
 from sms.core.text import N_
 from sms.core.web import nav
@@ -16,7 +17,6 @@ from sms.lines.formats.forms import FormatForm
 from sms.lines.formats.queries import Seller
 from sms.lines.formats.rules.tiers import CHOICE_LABELS, TIER_LABELS
 from sms.lines.rules import UnusableLine
-from sms.operators.operations import Actor
 from sms.operators.rules import SALE_MODE_LABELS
 
 bp = Blueprint("lines_formats", __name__)

@@ -16,7 +16,7 @@ from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.filters import amount_text, digits, money_text, money_unit
 from sms.core.web.forms import refuse
-from sms.core.web.guards import require, visitor
+from sms.core.web.guards import actor, require
 from sms.core.web.htmx import is_htmx, redirect_to, render_page
 from sms.core.web.i18n import _, language, say
 from sms.lines.formats import operations, queries
@@ -27,7 +27,6 @@ from sms.lines.formats.rules.offers import Cell, Offer, Terms, check_cell, not_o
 from sms.lines.formats.rules.sheet import COLUMN_LABELS
 from sms.lines.formats.rules.tiers import AUDIENCE_LABELS, SHORT_CHOICE_LABELS, TIER_LABELS, Audience
 from sms.lines.rules import UnusableLine
-from sms.operators.operations import Actor
 
 bp = Blueprint("lines_prices", __name__)
 PERMISSION = "prices.manage"
@@ -43,11 +42,6 @@ KIND_LABELS = {
 nav.add(
     N_("Line prices"), endpoint="lines_prices.prices", icon="cash", permission=PERMISSION, section="admin", order=34
 )
-
-
-def actor() -> Actor:
-    """Who looks at the page."""
-    return Actor(id=visitor().id, address=request.remote_addr or "")
 
 
 @bp.app_template_global()

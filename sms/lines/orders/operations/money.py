@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
+from sms.core.actor import Actor
 from sms.core.db import execute
 from sms.ledger.operations import customer_wallet_id, open_wallet, post
 from sms.ledger.rules import Posting, TransferKind, WalletKind
 from sms.lines.orders.queries import OrderView
-from sms.operators.operations import Actor
 
 
 def hold(*, order_id: int, account_id: int, price_mrial: int, by: Actor, at: datetime) -> None:

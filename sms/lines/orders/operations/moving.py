@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 
 from sms.accounts.operations import record
+from sms.core.actor import PANEL, Actor
 from sms.core.calendar import day_of
 from sms.core.db import execute, scalar
 from sms.core.errors import NotFound, Refusal
@@ -33,7 +34,6 @@ from sms.lines.orders.rules import (
     shares,
 )
 from sms.lines.rules import LineKind, UnusableLine
-from sms.operators.operations import PANEL, Actor
 
 _ORDERED = N_("This number is ordered or in the stock already.")
 

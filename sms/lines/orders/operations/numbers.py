@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sms.core.actor import Actor
 from sms.core.db import scalar
 from sms.core.errors import Refusal
 from sms.lines.formats.rules.roundness import roundness
@@ -10,7 +11,6 @@ from sms.lines.orders.rules import Taken
 from sms.lines.stock import operations as stock
 from sms.lines.stock.queries import number as stock_number
 from sms.lines.stock.rules import LONGEST_RESERVATION, NumberState
-from sms.operators.operations import Actor
 
 
 def reserve(*, number_id: int, number: str, account_id: int, order_id: int, by: Actor, at: datetime) -> None:

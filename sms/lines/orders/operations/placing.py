@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sms.accounts.operations import record
 from sms.accounts.queries import account
+from sms.core.actor import Actor
 from sms.core.db import scalar
 from sms.core.errors import Refusal
 from sms.core.text import N_
@@ -25,7 +26,6 @@ from sms.lines.orders.rules import (
     check_wish,
     lines_of,
 )
-from sms.operators.operations import Actor
 from sms.operators.queries import operator
 
 _INSERT = """

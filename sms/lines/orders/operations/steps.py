@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
+from sms.core.actor import Actor
 from sms.core.db import execute
 from sms.lines.orders.rules import OrderState
-from sms.operators.operations import Actor
 
 
 def note_step(

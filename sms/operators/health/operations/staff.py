@@ -3,6 +3,7 @@
 import math
 from datetime import datetime, timedelta
 
+from sms.core.actor import Actor
 from sms.core.db import execute
 from sms.core.errors import Refusal
 from sms.core.queue import Job, ring, sending_queue
@@ -10,7 +11,6 @@ from sms.core.text import N_
 from sms.operators.health.operations.standing import locked, write
 from sms.operators.health.rules.breaker import BreakerState
 from sms.operators.health.rules.judging import LONGEST_OVERRIDE_MINUTES, MOST_PER_SECOND, REASON_LENGTH, Event
-from sms.operators.operations import Actor
 from sms.operators.rules import UnusableSetting
 
 

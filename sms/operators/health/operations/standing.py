@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sms.accounts.operations import record
+from sms.core.actor import PANEL, Actor
 from sms.core.db import execute
 from sms.operators.health import queries
 from sms.operators.health.queries import Standing
 from sms.operators.health.rules.breaker import BreakerState
 from sms.operators.health.rules.judging import Event
-from sms.operators.operations import PANEL, Actor
 
 log = logging.getLogger(__name__)
 _AUDITED = frozenset({Event.OPENED, Event.CLOSED, Event.HELD, Event.FORCED, Event.RELEASED, Event.LIMITS})
