@@ -15,6 +15,7 @@ from sms.core.config import Settings
 from tests.guards.world import VISITORS, World, csrf_token, guard, is_tenants, make_world, may_pass, routes, whose
 
 GRANTED = {HTTPStatus.OK, HTTPStatus.SEE_OTHER}
+_AT_ONCE = 20  # so many pages are read between two looks at every table
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 NOT_READ = {
     "accounts_session",  # a session remembers when it was seen last
@@ -98,12 +99,15 @@ def test_nothing_is_done_without_a_token(world: World, settings: Settings, visit
 
 @pytest.mark.parametrize("visitor", VISITORS)
 def test_reading_changes_nothing(world: World, settings: Settings, visitor: str) -> None:
-    browser = world.browser(visitor)
+    browser, readable = world.browser(visitor), _readable(world)
     before = _everything(settings)
-    for rule in _readable(world):
-        browser.get(world.address(rule))
+    for place in range(0, len(readable), _AT_ONCE):
+        some = readable[place : place + _AT_ONCE]
+        for rule in some:
+            browser.get(world.address(rule))
         after = _everything(settings)
-        assert after == before, f"{rule.rule} wrote into {[name for name in after if after[name] != before.get(name)]}"
+        wrote = [name for name in after if after[name] != before.get(name)]
+        assert not wrote, f"one of {[rule.rule for rule in some]} wrote into {wrote}"
 
 
 def _everything(settings: Settings) -> dict[str, str]:
