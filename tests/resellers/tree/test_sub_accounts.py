@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sms.core.db import execute, scalar, transaction
+from sms.core.db import scalar
 from tests.journeys.walker import Walker
 from tests.resellers.people import PASSWORD, Tree, balance, put
 
@@ -111,10 +111,11 @@ def test_closing_says_what_is_open(tree: Tree) -> None:
     assert "1 accounts stand below it" in r1.text
     r1.go(f"/reseller/accounts/{tree.c1}/money").submit("/credit", direction="take", amount="500", reason="leaving")
     assert (balance(tree.c1), balance(tree.r1)) == (0, 1_000_500)
-    with transaction():
-        execute("UPDATE ledger_wallet SET credit_limit_mrial = 5000 WHERE account_id = :id", id=tree.c1)
+    r1.go(f"/reseller/accounts/{tree.c1}/money").submit("/limit", limit="5000")
+    assert balance(tree.r1) == 995_500
     r1.go(f"/reseller/accounts/{tree.c1}").submit("/close", **{"close-reason": "left"})
     assert "The account is closed." in r1.text
+    assert balance(tree.r1) == 1_000_500
     assert scalar("SELECT credit_limit_mrial FROM ledger_wallet WHERE account_id = :id", id=tree.c1) == 0
     assert not [form for form in r1.page("form") if str(form["action"]).endswith(("/close", "/suspend", "password"))]
 
