@@ -323,10 +323,9 @@ def _c6(bench: Bench, code: str) -> list[str]:
     bench.stage.simulator.control(code, accept_delay_ms=2600)
     sent = bench.campaign(code)
     bench.wait(lambda: bench.taken(sent) == SIZE, "the operator to have it")
-    pid = bench.stage.sender_pid(code)
-    if pid is None:
-        return [f"no worker sends to {code}"]
-    bench.stage.kill(pid, "worker")
+    found: list[int] = []
+    bench.wait(lambda: found.extend(filter(None, [bench.stage.sender_pid(code)])) or found, "the worker that sends it")
+    bench.stage.kill(found[0], "worker")
     wrong = bench.expect(sent, MARKED, taken=SIZE)
     time.sleep(3)  # its answer would have come by now
     wrong += bench.expect(sent, MARKED, taken=SIZE)
