@@ -136,15 +136,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         throw_away_panel(SIMULATOR_URL=simulator.url, SIMULATOR_SMPP_URL=simulator.urls["1000"]) as panel,
     ):
         panel.start(*PARTS)
-        scene = Scene(panel, simulator)
-        scene.ask(f"{HURRIED} RETURNING 1")
-        yield scene
+        yield Scene(panel, simulator)
 
 
 @pytest.fixture
 def scene(running: Scene) -> Iterator[Scene]:
     """The panel with all its parts up, and operators that are quick and well."""
     running.simulator.reset()
+    running.ask(f"{HURRIED} RETURNING 1")
     yield running
     for part in [name for name in running.panel.children if name not in PARTS]:
         running.panel.stop(part)
