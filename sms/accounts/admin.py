@@ -155,8 +155,9 @@ def new_account() -> ResponseReturnValue:
 
 def _hand_over(account_id: int, user_id: int, password: str) -> ResponseReturnValue:
     return render_page(
-        "accounts/admin_password.html",
+        "accounts/password_to_hand_over.html",
         account=queries.account(account_id),
+        account_url=url_for("accounts_admin.account", account_id=account_id),
         user=queries.user(account_id, user_id),
         password=password,
     )

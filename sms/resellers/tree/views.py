@@ -116,8 +116,9 @@ def new_account() -> ResponseReturnValue:
 
 def _hand_over(account_id: int, user_id: int, password: str) -> ResponseReturnValue:
     return render_page(
-        "resellers/password.html",
+        "accounts/password_to_hand_over.html",
         account=below(visitor().account_id, account_id),
+        account_url=url_for("sub_accounts.account", account_id=account_id),
         user=user(account_id, user_id),
         password=password,
     )
