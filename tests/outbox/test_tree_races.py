@@ -11,6 +11,7 @@ from itertools import count
 from threading import Event
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 
 from sms.core.db import execute, rows, scalar, transaction
@@ -22,9 +23,11 @@ from sms.outbox.operations import campaigns
 from sms.outbox.operations.holding import ProviderShort
 from sms.outbox.profits.operations import pay_out_profit
 from tests.factories import AT, Tree, make_asked, make_tree
+from tests.journeys.walker import Walker
 from tests.outbox.conftest import Steps, accepted, balance, refused
 from tests.outbox.test_accept import listed, make_draft
 from tests.outbox.tree import SUB, TOP, Books, add_up
+from tests.outbox.visits import signed_in
 from tests.scale import scaled
 
 SENDS, MONEY_FOR, AT_ONCE = 100, 10, 16
@@ -65,6 +68,40 @@ def _round(app: Flask, short: str) -> None:
     with transaction():  # the next round begins on the same operator
         execute("UPDATE billing_tariff SET valid_until = now()")
         execute("UPDATE billing_refund_rule SET valid_until = now()")
+
+
+@pytest.mark.timeout(scaled(120, 3_600))
+def test_a_hundred_presses_of_the_button_with_money_for_ten_are_ten(app: Flask):
+    """The same through the web: each of a hundred drafts is confirmed on its page, sixteen at once."""
+    for _ in range(scaled(1, 50)):
+        tree = make_tree(money_mrial=MONEY_FOR * SUB)
+        books = Books(tree)
+        drafts = [make_draft(tree.shop, listed(1)) for _ in range(SENDS)]
+        walkers = [signed_in(app, tree.shop.account_id) for _ in range(AT_ONCE)]
+
+        def press(place: int, drafts: list[int] = drafts, walkers: list[Walker] = walkers) -> list[int]:
+            with app.app_context():
+                browser = walkers[place].browser
+                page = BeautifulSoup(browser.get("/account").get_data(as_text=True), "html.parser")
+                field = page.find("input", {"name": "csrf_token"})
+                assert field is not None
+                form = {"csrf_token": str(field["value"])}
+                return [
+                    browser.post(f"/drafts/{draft_id}/confirm", data=form).status_code
+                    for draft_id in drafts[place::AT_ONCE]
+                ]
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            ends = Counter(status for some in pool.map(press, range(AT_ONCE)) for status in some)
+        assert ends == {303: MONEY_FOR, 422: SENDS - MONEY_FOR}
+        assert min(books.balances) >= 0
+        assert books.balances[0] == 0
+        steps = Steps(tree.shop)
+        steps.send()
+        add_up(steps)
+        with transaction():  # the next round begins on the same operator
+            execute("UPDATE billing_tariff SET valid_until = now()")
+            execute("UPDATE billing_refund_rule SET valid_until = now()")
 
 
 def _at_a_loss(*, money_for: int) -> Tree:
