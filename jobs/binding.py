@@ -1,7 +1,7 @@
 """The long job of a gateway that stays bound to its operator: one process holds it while its lease lasts.
 
-The talking is done by the line's own thread. Here is the database's work: in passes, claim and store what was settled;
-and beside it, in a thread of its own, take what arrived. Killed, it leaves a lease that ends within seconds; the
+The talking is done by the line's own thread. Here is the database's work: in passes, claim; and beside it, each in a
+thread of its own, store what was settled and take what arrived. Killed, it leaves a lease that ends within seconds; the
 sweeper then calls for the next one.
 """
 
@@ -16,8 +16,8 @@ from threading import Event, Thread
 from redis.exceptions import RedisError
 
 from jobs.health import Pulse
-from jobs.incoming import Incoming, Listener
-from jobs.lasting import attempt, heartbeat, lasting
+from jobs.incoming import Incoming
+from jobs.lasting import Beside, attempt, heartbeat, lasting
 from jobs.outgoing import Outgoing
 from sms.core import clock
 from sms.core.config import settings
@@ -36,12 +36,11 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 10.0
 _FENCE_SECONDS = 8.0  # after a renewal things are sent no longer than this: the lease has not ended by then
 _RENEW_SECONDS = 1.0
-_GATHER_SECONDS = 0.01  # answers that come this close together share a commit
 _FLYING_SECONDS = 0.05
-_LISTENER_SECONDS = 10.0
+_PATIENCE_SECONDS = 10.0
 _LAST_TRIES = 10
 _HEARTBEAT_SECONDS = 20.0
-_SWITCH_SECONDS = 0.0005  # three threads wait for each other's answers: a tenth faster than with Python's 5 ms
+_SWITCH_SECONDS = 0.0005  # four threads wait for each other's answers: a tenth faster than with Python's 5 ms
 
 
 @dataclass(slots=True)
@@ -61,20 +60,25 @@ class Binding:
     def run(self) -> None:
         """Work until stopped. A database that is away is waited for: nothing is forgotten meanwhile, and when it stays
         away, nothing more is sent."""
-        ears = Ears(self.gateway.id, self.outgoing.rung, self.line.wake)
+        gateway_id, line, outgoing, incoming = self.gateway.id, self.line, self.outgoing, self.incoming
+        ears = Ears(gateway_id, outgoing.rung, line.wake)
         ears.start()
-        self.line.start()
-        listener = Listener(self.incoming, is_quiet=self._is_quiet)
+        line.start()
+        keeper = Beside(outgoing.turn, name="keeper", gateway_id=gateway_id, wake=outgoing.landed)
+        listener = Beside(self._listen, name="listener", gateway_id=gateway_id, wake=line.heard)
+        keeper.start()
         listener.start()
         try:
-            while not self.is_stopped and listener.is_alive():
-                attempt(self._pass, gateway_id=self.gateway.id)
+            while not self.is_stopped and keeper.is_alive() and listener.is_alive():
+                attempt(self._pass, gateway_id=gateway_id)
         finally:
-            if listener.stop(seconds=_LISTENER_SECONDS):
-                attempt(lambda: self.incoming.take(is_quiet=True), gateway_id=self.gateway.id)
-            self.line.stop()
-            _ = any(attempt(self.outgoing.store, gateway_id=self.gateway.id) for _ in range(_LAST_TRIES))
-            attempt(self._leave, gateway_id=self.gateway.id)
+            if listener.stop(seconds=_PATIENCE_SECONDS):
+                attempt(lambda: incoming.take(is_quiet=True), gateway_id=gateway_id)
+            line.stop()
+            if keeper.stop(seconds=_PATIENCE_SECONDS):
+                outgoing.gather()
+                _ = any(attempt(outgoing.store, gateway_id=gateway_id) for _ in range(_LAST_TRIES))
+            attempt(self._leave, gateway_id=gateway_id)
             ears.is_stopped = True
 
     def stop(self) -> None:
@@ -82,9 +86,9 @@ class Binding:
         self.is_stopped = True
         self.line.wake.set()
 
-    def _is_quiet(self) -> bool:
-        """Whether nothing is under way whose answer a receipt may have overtaken."""
-        return not self.outgoing.flights
+    def _listen(self) -> None:
+        """When nothing is under way, there is no answer that a receipt may have overtaken."""
+        self.incoming.turn(is_quiet=not self.outgoing.flights)
 
     def _pass(self) -> None:
         now = time.monotonic()
@@ -94,8 +98,7 @@ class Binding:
         if not self.outgoing.is_hungry:
             self.line.wake.wait(_FLYING_SECONDS if self.outgoing.flights else _RENEW_SECONDS)
             self.line.wake.clear()
-            time.sleep(_GATHER_SECONDS if self.outgoing.flights else 0)
-        self.outgoing.store()
+        self.outgoing.gather()
 
     # Once a second
 

@@ -1,23 +1,19 @@
 """The listening half of a gateway that stays bound: receipts and texts are committed, then acknowledged."""
 
-import logging
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from threading import Lock, Thread
+from threading import Lock
 
-from jobs.lasting import attempt
 from sms.core import clock
-from sms.core.db import apart, transaction
+from sms.core.db import transaction
 from sms.operators.contract import InboundPart, InboundText, Line, Receipt
 from sms.operators.inbound import operations as inbound
 from sms.operators.queries import GatewayWay
 from sms.outbox.operations import receipts
 from sms.outbox.operations.parts import Known
 
-log = logging.getLogger(__name__)
 _GATHER_SECONDS = 0.01  # what arrives this close together shares a commit
 _AGAIN_SECONDS = 0.05  # after something came, or while something is held
 _IDLE_SECONDS = 1.0
@@ -43,6 +39,16 @@ class Incoming:
     unmatched_at: float = -1e9
     looked_again_at: float = -1e9
     looked_rarely_at: float = -1e9
+    pause_seconds: float = _AGAIN_SECONDS
+
+    def turn(self, *, is_quiet: bool) -> None:
+        """Wait for what arrives, take it, and look again at what nobody knew."""
+        if self.line.heard.wait(self.pause_seconds):
+            self.line.heard.clear()
+            time.sleep(_GATHER_SECONDS)
+        has_come = self.take(is_quiet=is_quiet)
+        self.look_again()
+        self.pause_seconds = _AGAIN_SECONDS if has_come or self.held else _IDLE_SECONDS
 
     def take(self, *, is_quiet: bool) -> bool:
         """Commit what came and acknowledge it; returns whether anything had come. Nothing is under way when it
@@ -113,44 +119,3 @@ class Incoming:
             )
         self.looked_again_at = now
         self.looked_rarely_at = now if is_rare else self.looked_rarely_at
-
-
-class Listener(Thread):
-    """Takes what arrives, beside the sending: one works while the other waits for the database, and a receipt is
-    acknowledged no later because a batch is being claimed."""
-
-    def __init__(self, incoming: Incoming, *, is_quiet: Callable[[], bool]) -> None:
-        super().__init__(name="listener", daemon=True)
-        self.is_stopped = False
-        self._incoming = incoming
-        self._work = apart(self._listen)
-        self._is_quiet = is_quiet
-
-    def run(self) -> None:
-        """Listen until stopped."""
-        try:
-            self._work()
-        except Exception:
-            log.exception("gateway %s: nobody listens any more", self._incoming.gateway.id)
-
-    def _listen(self) -> None:
-        while not self.is_stopped:
-            attempt(self._take, gateway_id=self._incoming.gateway.id)
-
-    def _take(self) -> None:
-        heard = self._incoming.line.heard
-        pause = _AGAIN_SECONDS
-        while not self.is_stopped:
-            if heard.wait(pause):
-                heard.clear()
-                time.sleep(_GATHER_SECONDS)
-            has_come = self._incoming.take(is_quiet=self._is_quiet())
-            self._incoming.look_again()
-            pause = _AGAIN_SECONDS if has_come or self._incoming.held else _IDLE_SECONDS
-
-    def stop(self, *, seconds: float) -> bool:
-        """Listen no more; returns whether it has ended."""
-        self.is_stopped = True
-        self._incoming.line.heard.set()
-        self.join(seconds)
-        return not self.is_alive()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from threading import current_thread, main_thread
+from threading import Event, Thread, current_thread, main_thread
 from types import FrameType
 from typing import Any
 
@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from rq import get_current_job
 from sqlalchemy.exc import DBAPIError
 
-from sms.core.db import release
+from sms.core.db import apart, release
 
 log = logging.getLogger(__name__)
 _FAILED_SECONDS = 0.5
@@ -32,6 +32,37 @@ def attempt(work: Callable[[], object], *, gateway_id: int) -> bool:
         time.sleep(_FAILED_SECONDS)
         return False
     return True
+
+
+class Beside(Thread):
+    """One half of a job, beside the other: it takes its turns in a thread with a database session of its own, so that
+    neither waits for what the other asks of the database. `wake` is what a turn waits for."""
+
+    def __init__(self, turn: Callable[[], None], *, name: str, gateway_id: int, wake: Event) -> None:
+        super().__init__(name=name, daemon=True)
+        self._turn = turn
+        self._gateway_id = gateway_id
+        self._wake = wake
+        self._is_stopped = False
+        self._work = apart(self._take_turns)
+
+    def run(self) -> None:
+        """Take turns until stopped."""
+        try:
+            self._work()
+        except Exception:
+            log.exception("gateway %s: the %s has ended", self._gateway_id, self.name)
+
+    def _take_turns(self) -> None:
+        while not self._is_stopped:
+            attempt(self._turn, gateway_id=self._gateway_id)
+
+    def stop(self, *, seconds: float) -> bool:
+        """No more turns; returns whether it has ended."""
+        self._is_stopped = True
+        self._wake.set()
+        self.join(seconds)
+        return not self.is_alive()
 
 
 @contextmanager

@@ -1,6 +1,8 @@
-"""The sending half of a gateway that stays bound: claims batches, hands them over, stores what became of them."""
+"""The sending half of a gateway that stays bound: claims batches and hands them over, and stores, in a thread beside
+that, what became of them."""
 
 import time
+from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -34,6 +36,8 @@ _BUSY_THERE = Refused("The operator is busy.", retry_after_seconds=0.0)  # told 
 _MOST_TROUBLES = 5  # a look; as many open a breaker
 _TRIAL_SIZE = 10  # messages risked with an operator that failed
 _CLAIMS = 10  # a pass
+_GATHER_SECONDS = 0.01  # answers that come this close together share a commit
+_LISTEN_SECONDS = 1.0
 _SMALL = 4  # batches of which so many fit into the window
 _BUSY_SECONDS = 10.0  # an operator that takes nothing for so long is not waited for with claimed batches
 _RETRY_SECONDS = 1.0
@@ -65,12 +69,15 @@ class Outgoing:
     epoch: int
     pulse: Pulse
     rung: Event = field(default_factory=Event)  # set when there is something new to claim
+    landed: Event = field(default_factory=Event)  # set when there is something to store
     is_sending: bool = True
     has_more: bool = True
     known: dict[str, Known] = field(default_factory=dict)  # by the operator's reference
     lock: Lock = field(default_factory=Lock)  # of what is known: others forget while we remember
+    counting: Lock = field(default_factory=Lock)  # of `in_hand`: one thread hands over while another stores
     flights: dict[int, Flight] = field(default_factory=dict)
-    results: list[Result] = field(default_factory=list)  # settled, not stored yet
+    settled: deque[Result] = field(default_factory=deque)
+    results: list[Result] = field(default_factory=list)  # settled, and being stored
     in_hand: int = 0  # messages submitted and not stored
     in_line: int = 0  # of the window, as if nothing of a batch were answered before all of it is
     has_stored: bool = False  # something, since this was last set back
@@ -125,14 +132,15 @@ class Outgoing:
             self.pulse.began(batch.id)
             room = self.line.submit(_submission(batch, recipients), batch)
             self.flights[batch.id] = Flight(batch, now + self.gateway.lease_seconds, room, kept_back)
-            self.in_hand += len(batch.recipients)
             self.in_line += room
+            with self.counting:
+                self.in_hand += len(batch.recipients)
         return len(marked)
 
     def renew(self, now: float) -> None:
         """Hold the batches longer whose messages are still on the wire."""
         lease_seconds = self.gateway.lease_seconds
-        due = [each for each in self.flights.values() if each.lease_until - now < _RENEW_SHARE * lease_seconds]
+        due = [each for each in list(self.flights.values()) if each.lease_until - now < _RENEW_SHARE * lease_seconds]
         ours = batches.renew_leases([(each.batch.id, each.batch.attempt) for each in due], lease_seconds=lease_seconds)
         for flight in due:
             if flight.batch.id in ours:
@@ -180,9 +188,23 @@ class Outgoing:
 
     # Storing
 
+    def gather(self) -> None:
+        """Take what was settled off the line, which has room for more then; it is stored beside that."""
+        found = [self._result(settled) for settled in self.line.settled()]
+        if found:
+            self.settled.extend(found)
+            self.landed.set()
+
+    def turn(self) -> None:
+        """Wait for what was settled, and store it."""
+        if not self.results and self.landed.wait(_LISTEN_SECONDS):
+            self.landed.clear()
+            time.sleep(_GATHER_SECONDS)
+        self.store()
+
     def store(self) -> None:
         """Store what was settled. Nothing is forgotten when that fails: it is stored at the next call."""
-        self.results += [self._result(settled) for settled in self.line.settled()]
+        self.results += [self.settled.popleft() for _ in range(len(self.settled))]
         if not self.results:
             return
         at = clock.now()
@@ -201,6 +223,7 @@ class Outgoing:
         for result in self.results:
             self._land(result)
         self.results = []
+        self.line.wake.set()  # more may be claimed than before
         self.pulse.tell()
 
     def _result(self, settled: Settled) -> Result:
@@ -229,7 +252,8 @@ class Outgoing:
     def _land(self, result: Result) -> None:
         """Remember which message a reference stands for, until its report comes or newer ones need the room."""
         self.flights.pop(result.batch.id, None)
-        self.in_hand -= len(result.batch.recipients)
+        with self.counting:
+            self.in_hand -= len(result.batch.recipients)
         self.has_stored = True
         attempt, known, in_parts = result.batch.attempt, self.known, bool(result.parts)
         for recipient in result.batch.recipients:

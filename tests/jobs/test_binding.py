@@ -14,6 +14,7 @@ from flask import Flask
 from jobs import asking, outbox
 from jobs.binding import Binding, open_binding
 from jobs.outgoing import Outgoing
+from sms.core import clock
 from sms.core.config import Settings
 from sms.core.db import execute, release, row, rows, scalar, transaction
 from sms.core.queue import Job, connection, keep_rung, prefixed, ring_now, sending_queue
@@ -21,7 +22,7 @@ from sms.core.seal import seal
 from sms.ledger import queries as ledger
 from sms.operators import queries as operators
 from sms.operators.rules import GatewayState
-from sms.outbox.operations import campaigns, sweep, unknown
+from sms.outbox.operations import campaigns, reports, sweep, unknown
 from sms.outbox.queries import invariants
 from tests.factories import AT, Shop, make_campaign, make_shop
 from tests.operators.smpp.smsc import Knobs, Smsc, deliver_body
@@ -88,8 +89,9 @@ class Desk:
         assert not {name: found for name, found in (ledger.broken() | invariants.broken()).items() if found}
 
     def counts(self) -> dict[str, int]:
-        """How many messages have which outcome."""
-        release()
+        """How many messages have which outcome, once another worker has applied what was reported."""
+        with transaction():
+            reports.apply_waiting(most=100, at=clock.now())
         found = rows("SELECT coalesce(outcome::text, 'none') AS outcome, count(*) AS n FROM outbox_message GROUP BY 1")
         return {each.outcome: each.n for each in found}
 

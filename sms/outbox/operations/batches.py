@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from sms.core.db import execute, rows, scalar
 
 _RENEW = """
+WITH ours AS (
+    SELECT b.id FROM outbox_batch b
+    JOIN unnest(CAST(:ids AS bigint[]), CAST(:attempts AS smallint[])) AS n (id, attempt)
+        ON n.id = b.id AND n.attempt = b.attempt
+    WHERE b.state = 'submitting' AND b.lease_until > clock_timestamp() ORDER BY b.id FOR NO KEY UPDATE OF b
+)
 UPDATE outbox_batch b SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
-FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS smallint[])) AS n (id, attempt)
-WHERE b.id = n.id AND b.attempt = n.attempt AND b.state = 'submitting' AND b.lease_until > clock_timestamp()
+FROM ours WHERE b.id = ours.id
 RETURNING b.id
 """
 

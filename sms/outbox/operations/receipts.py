@@ -1,4 +1,5 @@
-"""Reports that an operator sends over a line: matched from memory, else from the database; kept raw, applied in sets.
+"""Reports that an operator sends over a line: matched from memory, else from the database, and kept raw; a job applies
+them, as those that are pushed over HTTP. On parts of texts they are applied at once.
 
 One that nobody knows waits with what it says of recipient and line: it may have overtaken its answer, or tell what
 became of a message of unknown fate."""
@@ -8,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sms.core.db import execute, rows
+from sms.core.queue import GENERAL_QUEUE, Job, ring
 from sms.operators.contract import Receipt
 from sms.operators.rules import Outcome
 from sms.outbox.operations import unknown
@@ -50,6 +52,9 @@ ON CONFLICT DO NOTHING
 """
 
 
+_Pair = tuple[Receipt, tuple[Known, str] | None]  # a receipt, and the message it is about with the reference it goes by
+
+
 class Taken(NamedTuple):
     """What became of some receipts: each that was matched with its reference, and how many nobody knows."""
 
@@ -58,7 +63,7 @@ class Taken(NamedTuple):
 
 
 def take(receipts: Sequence[Receipt], *, gateway_id: int, known: Mapping[str, Known], at: datetime) -> Taken:
-    """Keep these raw, give their messages the outcome they state, in the caller's transaction."""
+    """Keep these raw, with the messages they are about, in the caller's transaction."""
     if not receipts:
         return Taken([], 0)
     found = [first_known(receipt.refs, known, receipt.recipient) for receipt in receipts]
@@ -67,26 +72,30 @@ def take(receipts: Sequence[Receipt], *, gateway_id: int, known: Mapping[str, Kn
         stored = _find((ref for place in missing for ref in receipts[place].refs), gateway_id=gateway_id)
         for place in missing:
             found[place] = first_known(receipts[place].refs, stored, receipts[place].recipient)
-    _keep_raw(receipts, found, gateway_id=gateway_id, at=at)
-    _apply(
-        [
-            (match[0], match[1], receipt.report.outcome, receipt.report.code)
-            for receipt, match in _pairs(receipts, found)
-        ],
-        gateway_id=gateway_id,
+    pairs = list(zip(receipts, found, strict=True))
+    whole = [pair for pair in pairs if pair[1] is not None and not pair[1][0].part]
+    if whole:
+        _keep_raw(whole, gateway_id=gateway_id, at=at)
+        ring(Job.APPLY_REPORTS, queue=GENERAL_QUEUE)
+    strangers = _apply_others(pairs, gateway_id=gateway_id, at=at) if len(whole) < len(pairs) else 0
+    return Taken([(receipt, match[1]) for receipt, match in pairs if match is not None], strangers)
+
+
+def _apply_others(pairs: Sequence[_Pair], *, gateway_id: int, at: datetime) -> int:
+    """On parts of texts, and on what nobody knows; returns how many of these there were."""
+    others = [pair for pair in pairs if pair[1] is None or pair[1][0].part]
+    set_id = _keep_raw(others, gateway_id=gateway_id, at=at)
+    execute(
+        "UPDATE outbox_report_set SET applied_at = :at, applied_count = :n WHERE id = :id",
         at=at,
+        n=len(others),
+        id=set_id,
     )
-    strangers = [
-        receipt for receipt, match in zip(receipts, found, strict=True) if match is None and receipt.report.outcome
-    ]
+    said = [(*match, receipt.report.outcome, receipt.report.code) for receipt, match in others if match is not None]
+    _apply(said, gateway_id=gateway_id, at=at)
+    strangers = [receipt for receipt, match in others if match is None and receipt.report.outcome]
     _keep_unmatched(strangers, gateway_id=gateway_id, at=at)
-    return Taken([(receipt, match[1]) for receipt, match in _pairs(receipts, found)], len(strangers))
-
-
-def _pairs(
-    receipts: Sequence[Receipt], found: Sequence[tuple[Known, str] | None]
-) -> Iterable[tuple[Receipt, tuple[Known, str]]]:
-    return ((receipt, match) for receipt, match in zip(receipts, found, strict=True) if match is not None)
+    return len(strangers)
 
 
 def first_known(refs: Sequence[str], known: Mapping[str, Known], recipient: int | None) -> tuple[Known, str] | None:
@@ -108,21 +117,13 @@ def _find(refs: Iterable[str], *, gateway_id: int) -> dict[str, Known]:
     return {each[0]: Known._make(each[1:]) for each in sorted(found, key=lambda each: (each.message_id, each.part))}
 
 
-def _keep_raw(
-    receipts: Sequence[Receipt], found: Sequence[tuple[Known, str] | None], *, gateway_id: int, at: datetime
-) -> None:
-    set_id = store(
-        [receipt.report for receipt in receipts],
+def _keep_raw(pairs: Sequence[_Pair], *, gateway_id: int, at: datetime) -> int | None:
+    return store(
+        [receipt.report for receipt, _ in pairs],
         gateway_id=gateway_id,
         source="push",
-        message_ids=[match[0].message_id if match else None for match in found],
+        message_ids=[match[0].message_id if match else None for _, match in pairs],
         at=at,
-    )
-    execute(
-        "UPDATE outbox_report_set SET applied_at = :at, applied_count = :n WHERE id = :id",
-        at=at,
-        n=len(found),
-        id=set_id,
     )
 
 
