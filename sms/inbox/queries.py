@@ -68,8 +68,9 @@ _BOXES = {
 
 # What is common is found among the newest texts. What is not is found by the index of words, one stretch of the account
 # after another: so neither a rare word is looked for in every text, nor a common one sorted in all of them. A label is
-# looked for in each of the conversations it is on.
+# looked for in each of the conversations it is on, and words in all of its texts, unless these are too many.
 _WALKED = 1_000
+_MOST_LABELLED = 10_000
 _WORDS = "inbox_words(m.account_id, m.received_at, m.body)"
 _SAID = f"AND {_WORDS} @@ to_tsquery('simple', :words)"
 _AMONG_NEWEST = f"""
@@ -92,11 +93,17 @@ WITH found AS MATERIALIZED (
         SELECT m.* FROM inbox_message m
         WHERE m.account_id = :account_id AND m.sender = d.sender AND m.line_id = d.line_id
           AND {{unlabelled}} {{older}}
-        ORDER BY m.received_at DESC, m.id DESC LIMIT :most) x
+        ORDER BY m.received_at DESC, m.id DESC LIMIT :walked) x
     WHERE b.id = :label_id AND b.account_id = :account_id
-    ORDER BY x.received_at DESC, x.id DESC LIMIT :most)
-{_COLUMNS.replace("FROM inbox_message m", "FROM found m")} {_NEWEST_FIRST}
+    ORDER BY x.received_at DESC, x.id DESC LIMIT :walked)
+{_COLUMNS.replace("FROM inbox_message m", "FROM found m")} WHERE true {{said}} {_NEWEST_FIRST}
 """  # noqa: S608 - the same
+_COUNT_LABELLED = """
+SELECT count(*) FROM (
+    SELECT FROM inbox_label b JOIN inbox_labelled d ON d.label_id = b.id
+    JOIN inbox_message m ON m.account_id = :account_id AND m.sender = d.sender AND m.line_id = d.line_id
+    WHERE b.id = :label_id AND b.account_id = :account_id LIMIT :most) AS labelled
+"""
 
 
 def texts(account_id: int, wanted: InboxFilter, *, before: int | None, most: int) -> Sequence[Row[Any]]:
@@ -126,8 +133,15 @@ def _searched(
     near = rows(_AMONG_NEWEST.format(**places), **params, walked=_WALKED, most=most)
     if len(near) == most:
         return near
-    if "words" not in params:
-        return rows(_IN_LABELLED.format(**places), **params, most=most)
+    if wanted.label_id is not None:
+        labelled = _IN_LABELLED.format(**places)
+        if not said:
+            return rows(labelled, **params, walked=most, most=most)
+        near = rows(labelled, **params, walked=_WALKED, most=most)
+        if len(near) == most:
+            return near
+        if _labelled_count(params) < _MOST_LABELLED:
+            return rows(labelled, **params, walked=_MOST_LABELLED, most=most)
     found: list[Row[Any]] = []
     for stretch in _stretches(wanted, params):
         place = f"'~{params['account_id']}~{stretch}'"
@@ -135,6 +149,12 @@ def _searched(
         if len(found) == most:
             break
     return found
+
+
+def _labelled_count(params: Mapping[str, object]) -> int:
+    """How many texts a label is on, counted up to those in which words are looked for one by one."""
+    asked = {name: params[name] for name in ("account_id", "label_id")}
+    return int(scalar(_COUNT_LABELLED, most=_MOST_LABELLED, **asked))
 
 
 def _stretches(wanted: InboxFilter, params: Mapping[str, object]) -> Sequence[int]:

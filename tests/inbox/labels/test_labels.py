@@ -106,11 +106,12 @@ def test_what_is_no_label_is_refused(post: Post, name: str, colour: str) -> None
         make(post, name, colour)
 
 
-@pytest.mark.parametrize("walked", [1_000, 1])
+@pytest.mark.parametrize(("walked", "most"), [(1_000, 1_000), (1, 1_000), (1, 1)])
 def test_the_inbox_is_narrowed_to_a_label_with_all_else(
-    post: Post, walked: int, monkeypatch: pytest.MonkeyPatch
+    post: Post, walked: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "_WALKED", walked)  # the rare label is looked for conversation by conversation
+    monkeypatch.setattr(queries, "_MOST_LABELLED", most)  # of a large one the words are looked for first
     label_id = make(post, "urgent")
     put(post, label_id)
     put(post, label_id, sender="SHOP")
@@ -125,6 +126,7 @@ def test_the_inbox_is_narrowed_to_a_label_with_all_else(
     his = [f"his {place}" for place in (3, 2, 1, 0)]
     assert [body for body in shown(post, label_id) if body != "s"] == his
     assert shown(post, label_id, words="his") == his
+    assert shown(post, label_id, words="his 2") == ["his 2"]
     assert shown(post, label_id, words="another") == []
     assert shown(post, label_id, sender=SENDER) == his
     day = AT + timedelta(days=1)
