@@ -78,6 +78,7 @@ class Wait(StrEnum):
     GATEWAY_HELD = "gateway_held"
     NO_CREDIT = "no_credit"
     FAILING = "failing"
+    BARRED = "barred"  # the account may not send over this line any more
 
 
 WAIT_SENTENCES: dict[Wait, str] = {
@@ -102,6 +103,7 @@ WAIT_SENTENCES: dict[Wait, str] = {
         "The operator has not been answering since %(since)s. Nothing is lost: it is tried again and again, and the"
         " send goes on by itself."
     ),
+    Wait.BARRED: N_("%(refusal)s What is not sent yet waits; you can cancel it, or send it over another line."),
 }
 CALM_WAITS = frozenset({Wait.PAUSED, Wait.SCHEDULED, Wait.CLOSED})  # wanted, not suffered
 

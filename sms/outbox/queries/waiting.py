@@ -9,6 +9,7 @@ from sms.lines.queries import usable_line
 from sms.operators.rules import StopReason
 from sms.outbox.models import Campaign
 from sms.outbox.queries.campaigns import gateway_trouble
+from sms.outbox.queries.trials import waits_for
 from sms.outbox.rules import CALM_WAITS, WAIT_SENTENCES, CampaignState, Priority, Wait
 
 AWAITED = """EXISTS (SELECT FROM outbox_batch b WHERE b.gateway_id = g.id AND b.poll_at IS NOT NULL)
@@ -38,7 +39,8 @@ def awaits_reports(*, gateway_id: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One reason why a send, or what of it stands on one line, waits: its sentence has `params` for its places."""
+    """One reason why a send, or what of it stands on one line, waits: its sentence has `params` for its places, among
+    them perhaps a Refusal, which has a sentence of its own."""
 
     reason: Wait
     params: Mapping[str, object] = field(default_factory=dict)
@@ -72,7 +74,9 @@ def why_waiting(campaign: Campaign, *, at: datetime) -> list[Waiting]:
         id=campaign.id,
     )
     why = (_why(campaign, line.id, line.number, at=at) for line in found)
-    return [each for each in why if each is not None]
+    told = [each for each in why if each is not None]
+    refusal = None if told else waits_for(campaign, at=at)  # what nothing else holds up may have lost its line
+    return told if refusal is None else [Waiting(Wait.BARRED, {"refusal": refusal})]
 
 
 def _why(campaign: Campaign, line_id: int, number: str, *, at: datetime) -> Waiting | None:

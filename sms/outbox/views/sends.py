@@ -11,7 +11,7 @@ from sms.accounts.rules import Permission
 from sms.contacts.queries import name_of
 from sms.core import clock
 from sms.core.calendar import day_of, day_text
-from sms.core.errors import NotFound, SmsError
+from sms.core.errors import NotFound, Refusal, SmsError
 from sms.core.text import N_
 from sms.core.web import nav
 from sms.core.web.filters import digits
@@ -26,7 +26,6 @@ from sms.outbox.models import Campaign
 from sms.outbox.queries import campaigns, control, exports, messages
 from sms.outbox.queries.linked import followed, own_link
 from sms.outbox.queries.messages import MessageFilter, progress_of
-from sms.outbox.queries.trials import waits_for
 from sms.outbox.queries.waiting import Waiting, why_waiting
 from sms.outbox.rules import (
     CAMPAIGN_LABELS,
@@ -180,7 +179,7 @@ def _progress(found: Campaign) -> dict[str, Any]:
         "line": line,
         "is_finished": is_finished,
         "pace_seconds": _pace(found, at),
-        "waits": _held_up(found, at=at),
+        "waits": [_told(waiting) for waiting in why_waiting(found, at=at)],
         "sent_by": expected_end(
             sendable_count=found.sendable_count,
             unsent_count=unsent,
@@ -199,20 +198,10 @@ def _progress(found: Campaign) -> dict[str, Any]:
     }
 
 
-def _held_up(found: Campaign, *, at: datetime) -> list[dict[str, Any]]:
-    """Why a send waits, in words; one that nothing else holds up may have lost the right to its line."""
-    told = [_told(waiting) for waiting in why_waiting(found, at=at)]
-    is_left = found.state in {CampaignState.QUEUED, CampaignState.SENDING}
-    refusal = waits_for(found, at=at) if is_left and not told else None
-    if refusal is None:
-        return told
-    way_out = _("What is not sent yet waits; you can cancel it, or send it over another line.")
-    return [{"reason": "barred", "text": f"{say(refusal)} {way_out}", "tone": "warning"}]
-
-
 def _told(waiting: Waiting) -> dict[str, Any]:
     """Why a send waits, in words."""
     written = {"line": digits(f"\u2066{waiting.params['line']}\u2069")} if "line" in waiting.params else {}
+    written |= {name: say(value) for name, value in waiting.params.items() if isinstance(value, Refusal)}
     text = _(waiting.sentence, **localised(waiting.params) | written)
     return {"reason": waiting.reason, "text": text, "tone": "info" if waiting.is_calm else "warning"}
 
