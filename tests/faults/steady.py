@@ -14,7 +14,8 @@ from tests.faults.run import Told
 from tests.faults.stage import GaveUp, Stage
 
 BATCH, HANDS, ANSWER_MS, WINDOW = 20, 2, 400, 40
-PER_SECOND = BATCH * HANDS * 1000 / ANSWER_MS  # an operator takes so many
+POOLS = 2  # of workers, each with its hands
+PER_SECOND = POOLS * BATCH * HANDS * 1000 / ANSWER_MS  # an operator takes no more
 _WARM_SECONDS = 20
 _BASE_SECONDS = 40
 _SLOWER = 0.95
