@@ -9,7 +9,7 @@ from sms.core.crash import crash_point
 from sms.core.db import execute, transaction
 from sms.core.queue import GENERAL_QUEUE, Job, answered, ring_now, sending_queue
 from sms.operators.queries import is_bound_gateway
-from sms.outbox.operations import campaigns, days, hours, refunds, reports
+from sms.outbox.operations import campaigns, days, hours, refunds, reports, withdrawing
 from sms.outbox.operations.sweep import keep_house as keep_house_at
 from sms.outbox.operations.sweep import sweep as sweep_at
 from sms.outbox.queries.waiting import has_queued
@@ -20,6 +20,7 @@ _ROUNDS = 20
 _GATHER_SECONDS = 0.1
 _UNMATCHED_AT_ONCE = 10_000
 _CANCELLED_AT_ONCE = 200
+_OPT_OUTS_AT_ONCE = 1_000
 _CAMPAIGNS_AT_ONCE = 50
 
 
@@ -82,6 +83,16 @@ def finish_cancelled() -> None:
     while finished:
         with transaction():
             finished = campaigns.finish_cancelled(most=_CANCELLED_AT_ONCE, at=clock.now())
+    settle_dirty()
+
+
+def leave_out() -> None:
+    """Take those who have just opted out, out of the sends that wait."""
+    answered(Job.LEAVE_OUT)
+    found = _OPT_OUTS_AT_ONCE
+    while found == _OPT_OUTS_AT_ONCE:
+        with transaction():
+            found = withdrawing.withdraw_news(most=_OPT_OUTS_AT_ONCE, at=clock.now())
     settle_dirty()
 
 

@@ -18,3 +18,5 @@ class OptOut(Model):
     reason: Mapped[str]
     source: Mapped[str]
     created_at: Mapped[Moment]
+    noted_at: Mapped[Moment]
+    is_news: Mapped[bool]

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sms.accounts.operations import record
-from sms.contacts.queries import NO_SUCH_GROUP
+from sms.contacts.queries import NEWS, NO_SUCH_GROUP
 from sms.contacts.rules import MOST_GROUPS, Contact, Source, check_name
-from sms.core.db import execute, row, scalar
+from sms.core.db import execute, row, rows, scalar
 from sms.core.errors import NotFound, Refusal
 from sms.core.phone import masked
 from sms.core.text import N_
@@ -158,6 +158,17 @@ def opt_out(
         source=str(source),
         at=at,
     )
+
+
+def take_news(*, most: int) -> list[int]:
+    """The ids of opt-outs for which sends that wait have not been looked through, each told once."""
+    found = rows(
+        f"""UPDATE contacts_optout SET is_news = false WHERE id = ANY(ARRAY(
+               SELECT id FROM contacts_optout WHERE {NEWS} ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED))
+           RETURNING id""",  # noqa: S608 - our own words
+        most=most,
+    )
+    return sorted(each.id for each in found)
 
 
 def opt_in(*, account_id: int | None, recipients: Iterable[int], line_id: int | None) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from sms.core.db import db, release, row, rows
+from sms.core.db import db, release, row, rows, scalar
 from sms.core.errors import NotFound
 from sms.core.text import N_
 
@@ -169,6 +169,15 @@ def suppression(account_id: int) -> Suppression:
     for recipient, line_id in found:
         (everywhere if line_id is None else by_line[line_id]).add(recipient)
     return Suppression(everywhere, dict(by_line))
+
+
+# Not at once: what was being accepted just then is there by now.
+NEWS = "is_news AND noted_at <= clock_timestamp() - interval '30 seconds'"
+
+
+def has_news() -> bool:
+    """Whether there are opt-outs for which sends that wait have not been looked through."""
+    return bool(scalar(f"SELECT EXISTS (SELECT FROM contacts_optout WHERE {NEWS})"))  # noqa: S608 - our own words
 
 
 @dataclass(frozen=True, slots=True)

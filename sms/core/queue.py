@@ -27,6 +27,7 @@ class Job(StrEnum):
     APPLY_REPORTS = "jobs.outbox.apply_reports"
     POST_REFUNDS = "jobs.outbox.post_refunds"
     FINISH_CANCELLED = "jobs.outbox.finish_cancelled"
+    LEAVE_OUT = "jobs.outbox.leave_out"
     FAIL_OVER = "jobs.control.fail_over"
     MOVE = "jobs.control.move"
     SWEEP = "jobs.outbox.sweep"

@@ -5,10 +5,14 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from jobs import outbox as jobs
 from sms.contacts.operations import opt_out
+from sms.contacts.queries import has_news
 from sms.core.db import execute, row, rows, scalar, transaction
+from sms.core.queue import Job
 from sms.outbox.intake.operations.drafts import draft_from_text
-from sms.outbox.operations import campaigns, control
+from sms.outbox.operations import campaigns, control, withdrawing
+from sms.outbox.operations import sweep as sweeping
 from sms.outbox.operations.accept import accept_draft
 from sms.outbox.rules import Terms
 from tests.factories import AT, Shop, make_line, make_shop
@@ -56,6 +60,13 @@ def leave(shop: Shop, *recipients: int, line_id: int | None = None, account_id: 
             reason="11",
             at=AT + timedelta(minutes=30),
         )
+        execute("UPDATE contacts_optout SET noted_at = created_at")
+
+
+def look_through(most: int = 1_000) -> int:
+    """Opt-outs are looked for in the sends that wait."""
+    with transaction():
+        return withdrawing.withdraw_news(most=most, at=LATER)
 
 
 def release() -> None:
@@ -151,6 +162,66 @@ def test_what_was_tried_before_is_not_touched(shop: Shop, steps: Steps) -> None:
         control.resume(**of)
     assert len(written_to(steps)) == 2
     steps.verify()
+
+
+def test_who_opts_out_while_a_send_waits_in_a_queue_is_left_out(shop: Shop, steps: Steps) -> None:
+    campaign_id = accept(shop, scheduled=False)
+    before = balance(shop.wallet_id)
+    leave(shop, FIRST, line_id=shop.line_id)
+    leave(shop, FIRST + 2, FIRST + 3)
+    assert look_through() == 3
+    assert look_through() == 0
+    assert written_to(steps) == [FIRST + 1, FIRST + 4]
+    settle(campaign_id)
+    assert balance(shop.wallet_id) == before + 3 * PRICE
+    counts = scalar("SELECT counts FROM outbox_campaign WHERE id = :id", id=campaign_id)
+    assert (counts["opted_out"], counts["submitted"]) == (3, 2)
+    steps.verify()
+
+
+def test_opting_out_of_a_public_line_is_looked_for_in_the_sends_of_everybody(shop: Shop, steps: Steps) -> None:
+    accept(shop, 3, scheduled=False)
+    leave(shop, FIRST, line_id=shop.line_id, account_id=None)
+    assert look_through() == 1
+    assert written_to(steps) == [FIRST + 1, FIRST + 2]
+    steps.verify()
+
+
+def test_an_opt_out_elsewhere_takes_nobody_out_of_a_queue(shop: Shop, steps: Steps) -> None:
+    other = make_line(operator_id=shop.operator_id, gateway_id=shop.gateway_id, account_id=shop.account_id)
+    accept(shop, 3, scheduled=False)
+    leave(shop, FIRST, line_id=other)
+    leave(make_shop(operator_code="2000"), FIRST)
+    assert look_through() == 2
+    assert len(written_to(steps)) == 3
+    steps.verify()
+
+
+def test_what_is_on_its_way_or_may_have_been_is_not_taken_out(shop: Shop, steps: Steps) -> None:
+    accept(shop, 4, scheduled=False)
+    (sent, tried) = steps.mark(steps.claim())
+    steps.record([tried], is_unsent=True)
+    leave(shop, *range(FIRST, FIRST + 4))
+    assert look_through() == 4
+    assert not scalar("SELECT count(*) FROM outbox_message WHERE outcome IS NOT NULL")
+    steps.record([sent])
+    steps.verify()
+
+
+def test_a_sweep_rings_for_new_opt_outs_a_moment_after_they_came(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    rung: list[Job] = []
+    monkeypatch.setattr(sweeping, "ring", lambda job, **_: rung.append(job))
+    assert not has_news()
+    with transaction():
+        opt_out(account_id=shop.account_id, recipients=[FIRST], line_id=None, reason="11", at=AT)
+    assert (has_news(), look_through()) == (False, 0)  # a send that is being accepted just now is not there yet
+    with transaction():
+        execute("UPDATE contacts_optout SET noted_at = noted_at - interval '31 seconds'")
+    with transaction():
+        sweeping.sweep(at=AT)
+    assert Job.LEAVE_OUT in rung
+    jobs.leave_out()
+    assert not has_news()
 
 
 def test_the_page_of_such_a_message_and_of_its_send_tell_it(app: Flask, shop: Shop, steps: Steps) -> None:

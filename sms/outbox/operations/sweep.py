@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sms.contacts.imports.queries import waiting
+from sms.contacts.queries import has_news
 from sms.contacts.words.queries import due
 from sms.core.db import execute, rows, scalar
 from sms.core.queue import GENERAL_QUEUE, INTAKE_QUEUE, Job, reports_queue, ring, sending_queue
@@ -73,9 +74,12 @@ def _look_after_lists() -> None:
 
 
 def _look_after_control(*, at: datetime) -> None:
-    """Scheduled sends whose moment has come, lines that have closed, and sends whose operator is down."""
+    """Scheduled sends whose moment has come, lines that have closed, who has opted out, and sends whose operator is
+    down."""
     control.release_due(at=at)
     control.refuse_out_of_hours(at=at)
+    if has_news():
+        ring(Job.LEAVE_OUT, queue=GENERAL_QUEUE)
     for move_id in open_moves():
         ring(Job.MOVE, queue=GENERAL_QUEUE, move_id=move_id)
     if stranded(down=down_gateways(at=at), most=1):
