@@ -149,5 +149,8 @@ def test_a_reseller_shares_a_line_and_takes_it_back(app: Flask, hands: Hands) ->
     reseller.go(f"/lines/{found.id}").submit("/end-share", account_id=str(account_id))  # the sample's own share stays
     hands.work()
     assert scalar("SELECT count(*) FROM outbox_submission") == 0
-    assert "You can no longer send from this line." in customer.go(campaign).text
+    left = "You can no longer send from this line. What is not sent yet waits; you can cancel it"
+    assert left in customer.go(campaign).text
+    message_id = scalar("SELECT max(id) FROM outbox_message")
+    assert left in customer.go(f"/messages/{message_id}").text
     assert customer.browser.get(f"/lines/{found.id}").status_code == 404
