@@ -71,6 +71,7 @@ class Outgoing:
     rung: Event = field(default_factory=Event)  # set when there is something new to claim
     landed: Event = field(default_factory=Event)  # set when there is something to store
     is_sending: bool = True
+    is_put_off: bool = False  # the trial, to the next batch that comes
     has_more: bool = True
     known: dict[str, Known] = field(default_factory=dict)  # by the operator's reference
     lock: Lock = field(default_factory=Lock)  # of what is known: others forget while we remember
@@ -156,6 +157,7 @@ class Outgoing:
         is_silent = waiting > 0 and silent_seconds >= self.pulse.guidance.silence_seconds
         self.pulse.tell(silence=Silence(waiting, silent_seconds, waiting) if is_silent else None)
         self.is_sending = way is not None and not way.is_trial
+        self.is_put_off = self.is_put_off and way is not None and way.is_trial
         if self.is_sending:
             return
         if self.flights:
@@ -164,11 +166,15 @@ class Outgoing:
             self._try()
 
     def _try(self) -> None:
-        """The breaker is not closed, and the operator has bound us: a few messages are risked."""
-        is_wanted = has_queued(gateway_id=self.gateway.id)
+        """The breaker is not closed, and the operator has bound us: a few messages are risked. Where none wait it is
+        gone round no longer, else none would ever come to try it with."""
+        has_some = has_queued(gateway_id=self.gateway.id)
         release()
-        if is_wanted and self.pulse.begin_trial() and not self._claim_some(1, recipients=_TRIAL_SIZE):
+        if not has_some and self.is_put_off:
+            return
+        if self.pulse.begin_trial() and not self._claim_some(1, recipients=_TRIAL_SIZE):
             end_trial(self.gateway)
+            self.is_put_off = True
 
     def _hear_of_line(self) -> None:
         """What went wrong before anything was on its way, and that the operator wants less."""

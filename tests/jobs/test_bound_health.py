@@ -1,5 +1,6 @@
 """A bound gateway under a bad operator: its breaker opens, it sends nothing, and is tried over the bind."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -65,6 +66,25 @@ def test_links_that_fail_open_the_breaker_and_it_closes_after_a_trial_of_ten(
         wait_for(lambda: desk.count("outbox_submission") == 60)
     assert desk.settled(campaign_id)["charged_mrial"] == 60_000_000
     assert len({submit.recipient for submit in desk.smsc.received}) == 60
+
+
+def test_an_operator_that_is_back_is_gone_round_no_longer_though_nothing_waits_to_try_it_with(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sms.operators.protocols.smpp.link._LONGEST_PAUSE_SECONDS", 0.5)
+    desk.smsc.knobs.bind_status = 0x0D
+    with desk.bound():
+        wait_for(lambda: _is_open(desk), seconds=30)
+        _let_cool_off(desk)
+        time.sleep(1.5)
+        assert _is_open(desk)  # it does not bind us yet
+        desk.smsc.knobs.bind_status = 0
+        wait_for(lambda: _standing(desk).breaker.state is BreakerState.HALF_OPEN, seconds=20)
+        wait_for(lambda: _standing(desk).breaker.trial_at is None)
+        desk.campaign(size=60, batch_size=30)
+        wait_for(lambda: _standing(desk).breaker.state is BreakerState.CLOSED)
+        wait_for(lambda: len(desk.smsc.accepted) == 60, seconds=20)
+    desk.verify()
 
 
 def test_a_hang_opens_it_before_the_time_limit_and_what_waits_goes_back_to_the_queue(
