@@ -76,7 +76,7 @@ class Outgoing:
     known: dict[str, Known] = field(default_factory=dict)  # by the operator's reference
     lock: Lock = field(default_factory=Lock)  # of what is known: others forget while we remember
     counting: Lock = field(default_factory=Lock)  # of `in_hand`: one thread hands over while another stores
-    flights: dict[int, Flight] = field(default_factory=dict)
+    flights: dict[tuple[int, int], Flight] = field(default_factory=dict)  # by batch and attempt
     settled: deque[Result] = field(default_factory=deque)
     results: list[Result] = field(default_factory=list)  # settled, and being stored
     in_hand: int = 0  # messages submitted and not stored
@@ -132,7 +132,7 @@ class Outgoing:
             kept_back = [] if recipients is None else [each.message_id for each in batch.recipients[recipients:]]
             self.pulse.began(batch.id)
             room = self.line.submit(_submission(batch, recipients), batch)
-            self.flights[batch.id] = Flight(batch, now + self.gateway.lease_seconds, room, kept_back)
+            self.flights[batch.id, batch.attempt] = Flight(batch, now + self.gateway.lease_seconds, room, kept_back)
             self.in_line += room
             with self.counting:
                 self.in_hand += len(batch.recipients)
@@ -237,7 +237,7 @@ class Outgoing:
         if not isinstance(batch, Claimed):
             raise TypeError("a ticket that is none of ours")
         is_busy = self.line.state.busy_since is not None
-        flight = self.flights[batch.id]
+        flight = self.flights[batch.id, batch.attempt]
         self.in_line -= flight.room
         unsent = [*settled.unsent, *flight.kept_back]
         is_unsent = len(unsent) == len(batch.recipients)
@@ -257,7 +257,7 @@ class Outgoing:
 
     def _land(self, result: Result) -> None:
         """Remember which message a reference stands for, until its report comes or newer ones need the room."""
-        self.flights.pop(result.batch.id, None)
+        self.flights.pop((result.batch.id, result.batch.attempt), None)  # it may be on its way anew
         with self.counting:
             self.in_hand -= len(result.batch.recipients)
         self.has_stored = True
