@@ -23,6 +23,7 @@ from sms.ledger import queries as ledger
 from sms.operators import queries as operators
 from sms.operators.rules import GatewayState
 from sms.outbox.operations import campaigns, reports, sweep, unknown
+from sms.outbox.operations.dispatch import Result
 from sms.outbox.queries import invariants
 from tests.factories import AT, Shop, make_campaign, make_shop
 from tests.operators.smpp.smsc import Knobs, Smsc, deliver_body
@@ -219,6 +220,31 @@ def test_a_part_of_a_batch_that_never_left_goes_back_to_the_queue(app: Flask, sm
         wait_for(lambda: desk.counts() == {"none": 10, "delivered": 20}, seconds=20)
     assert desk.settled(campaign_id)["charged_mrial"] == 20_000_000
     assert len({submit.recipient for submit in smsc.received}) == len(smsc.received) == 30
+
+
+def test_a_batch_may_be_claimed_again_before_its_last_try_is_forgotten(
+    app: Flask, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(app, smsc, window=10)
+    smsc.knobs.is_silent = True
+    land = Outgoing._land
+
+    def land_late(self: Outgoing, result: Result) -> None:
+        if result.is_unsent:
+            smsc.knobs.is_silent = False
+            smsc.open()
+            wait_for(lambda: (result.batch.id, result.batch.attempt + 1) in self.flights, seconds=20)
+        land(self, result)
+
+    monkeypatch.setattr(Outgoing, "_land", land_late)
+    campaign_id = desk.campaign(size=60, batch_size=30)
+    with desk.bound():
+        wait_for(lambda: len(smsc.received) == 10)
+        wait_for(lambda: scalar("SELECT count(*) FROM outbox_batch WHERE wire_at IS NOT NULL") == 2)
+        release()
+        smsc.shut()
+        wait_for(lambda: desk.counts() == {"none": 10, "delivered": 50}, seconds=30)
+    assert desk.settled(campaign_id)["charged_mrial"] == 50_000_000
 
 
 def test_a_receipt_that_overtakes_its_answer_is_matched(desk: Desk) -> None:
