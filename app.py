@@ -13,6 +13,7 @@ from sms.billing import admin as billing_admin
 from sms.billing import cli as billing_cli
 from sms.billing import views as billing_views
 from sms.billing.invoices import admin as invoices_admin
+from sms.billing.invoices.views import issued as issued_invoices_views
 from sms.billing.invoices.views import pages as invoices_views
 from sms.billing.price_lists import views as price_list_views
 from sms.billing.slips import admin as slips_admin
@@ -118,6 +119,7 @@ BLUEPRINTS = (
     topups_views.bp,
     slips_views.bp,
     invoices_views.bp,
+    issued_invoices_views.bp,
     usage_views.bp,
     ledger_views.bp,
     accounts_views.bp,

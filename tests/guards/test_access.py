@@ -43,7 +43,7 @@ def _expected(world: World, visitor: str, rule: Rule) -> set[HTTPStatus]:
         return {HTTPStatus.SEE_OTHER} if visitor == "anonymous" else {HTTPStatus.FORBIDDEN}
     if rule.endpoint == LEADS_OUT:
         return {HTTPStatus.FOUND}
-    if is_tenants(rule) and visitor != whose(rule):
+    if is_tenants(rule) and visitor not in whose(rule):
         return {HTTPStatus.NOT_FOUND}
     return GRANTED
 

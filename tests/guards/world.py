@@ -138,6 +138,7 @@ PERMISSIONS = {
 }
 
 
+_BOTH_PARTIES = {"invoices.invoice", "invoices.pdf"}  # whom it is made out to, and in whose name it was issued
 _NOBODYS = ("/admin", "/hooks", "/l/", "/payments", "/.well-known")
 
 
@@ -146,9 +147,11 @@ def is_tenants(rule: Rule) -> bool:
     return bool(rule.arguments) and not rule.rule.startswith(_NOBODYS)
 
 
-def whose(rule: Rule) -> str:
-    """The only visitor to whom what a tenants' route names may be shown."""
-    return "reseller" if rule.rule.startswith(("/reseller", "/customers")) else "customer"
+def whose(rule: Rule) -> set[str]:
+    """The only visitors to whom what a tenants' route names may be shown."""
+    if rule.endpoint in _BOTH_PARTIES:
+        return {"customer", "reseller"}
+    return {"reseller"} if rule.rule.startswith(("/reseller", "/customers")) else {"customer"}
 
 
 def csrf_token(browser: FlaskClient) -> str:
@@ -317,10 +320,12 @@ def _bill(shop: Shop) -> dict[str, Any]:
             account_id=shop.account_id, user_id=shop.user_id, gateway_id=gateway_id, amount_mrial=10**9, at=at
         )
         starting.note_begun(topup_id=topup.id, authority="A1")
+    handed_in = _slips(shop)
+    with transaction():
         paid = invoices.PaidIn(
-            kind=LineKind.TOPUP,
-            id=topup.id,
-            seller_id=make_root(),
+            kind=LineKind.SLIP,
+            id=handed_in["own_slip_id"],
+            seller_id=int(scalar("SELECT parent_id FROM accounts_account WHERE id = :id", id=shop.account_id)),
             account_id=shop.account_id,
             amount_mrial=10**9,
             vat_permille=100,
@@ -332,7 +337,7 @@ def _bill(shop: Shop) -> dict[str, Any]:
         "payment_gateway_id": gateway_id,
         "topup_id": topup.id,
         "payment_token": topup.token,
-        **_slips(shop),
+        **handed_in,
         "invoice_id": invoice_id,
         "paper_language": "fa",
     }

@@ -1,7 +1,7 @@
 """Reads of invoices, and of the data that stand on them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
@@ -9,11 +9,13 @@ from sqlalchemy import Row
 
 from sms.accounts.queries import account
 from sms.billing.invoices.rules import Line, LineKind, Party, number_text
-from sms.core.db import row, rows, scalar
+from sms.core.db import release, row, rows, scalar
 from sms.core.errors import NotFound
 from sms.core.text import N_
 
 NO_SUCH_INVOICE = N_("There is no such invoice.")
+_NO_END = 2**62  # above every id
+_SLICE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +73,91 @@ LEFT JOIN billing_invoice o ON o.id = i.corrects_id LEFT JOIN billing_invoice c 
 def account_invoices(account_id: int, *, before: int | None = None, most: int = 26) -> list[Invoice]:
     """A page of the invoices made out to an account, the newest first, below the id `before`."""
     found = rows(
-        f"{_INVOICE} WHERE i.account_id = :account_id AND (CAST(:before AS bigint) IS NULL OR i.id < :before)"
-        " ORDER BY i.id DESC LIMIT :most",
+        f"{_INVOICE} WHERE i.account_id = :account_id AND i.id < :before ORDER BY i.id DESC LIMIT :most",
         account_id=account_id,
-        before=before,
+        before=_end(before),
         most=most,
     )
     return [_invoice(each) for each in found]
 
 
-def account_invoice(account_id: int, invoice_id: int) -> Invoice:
-    """One of them; raises NotFound, also for somebody else's."""
+def account_invoice(account_id: int, invoice_id: int, *, or_issued: bool = False) -> Invoice:
+    """One of them, or also one issued in the account's own name; raises NotFound, also for somebody else's."""
     return _one(
-        row(f"{_INVOICE} WHERE i.id = :id AND i.account_id = :account_id", id=invoice_id, account_id=account_id)
+        row(
+            f"{_INVOICE} WHERE i.id = :id"
+            " AND (i.account_id = :account_id OR (:or_issued AND i.seller_id = :account_id))",
+            id=invoice_id,
+            account_id=account_id,
+            or_issued=or_issued,
+        )
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedFilter:
+    """What a seller's list is narrowed to; moments are half-open, [since, until)."""
+
+    account_id: int | None = None
+    kind: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_ISSUED = """i.seller_id = :seller_id AND i.id < :before AND (:kind = '' OR i.kind = :kind)
+AND (CAST(:account_id AS bigint) IS NULL OR i.account_id = :account_id)
+AND (CAST(:since AS timestamptz) IS NULL OR i.issued_at >= :since)
+AND (CAST(:until AS timestamptz) IS NULL OR i.issued_at < :until)"""
+
+
+def issued(seller_id: int, narrowed: IssuedFilter, *, before: int | None = None, most: int = 26) -> list[Invoice]:
+    """A page of what was issued in an account's name, the newest first, below the id `before`."""
+    found = rows(
+        f"{_INVOICE} WHERE {_ISSUED} ORDER BY i.id DESC LIMIT :most",
+        seller_id=seller_id,
+        before=_end(before),
+        most=most,
+        **asdict(narrowed),
+    )
+    return [_invoice(each) for each in found]
+
+
+def every_issued(seller_id: int, narrowed: IssuedFilter) -> Iterator[list[Invoice]]:
+    """All of them, the newest first, a thousand at a time, for a download."""
+    before: int | None = None
+    while found := issued(seller_id, narrowed, before=before, most=_SLICE):
+        before = found[-1].id
+        yield found
+        release()
+
+
+def has_issued_more_than(most: int, seller_id: int, narrowed: IssuedFilter) -> bool:
+    """Whether there are more of them than that."""
+    return bool(
+        scalar(
+            f"SELECT EXISTS (SELECT FROM billing_invoice i WHERE {_ISSUED} OFFSET :most)",  # noqa: S608 - our own words
+            seller_id=seller_id,
+            before=_NO_END,
+            most=most,
+            **asdict(narrowed),
+        )
+    )
+
+
+def buyers(seller_id: int, *, chosen: int | None = None, most: int = 500) -> Sequence[Row[Any]]:
+    """The accounts right below a seller, by name, for filters: of very many the chosen one is among them."""
+    return rows(
+        """SELECT * FROM (
+               SELECT id, name FROM accounts_account WHERE parent_id = :id
+               ORDER BY coalesce(id = :chosen, false) DESC, name, id LIMIT :most) a ORDER BY name, id""",
+        id=seller_id,
+        chosen=chosen,
+        most=most,
+    )
+
+
+def _end(before: int | None) -> int:
+    return _NO_END if before is None else max(0, min(before, _NO_END))
 
 
 def invoices(*, kind: str = "", account_name: str = "", before: int | None = None, most: int = 26) -> list[Invoice]:
@@ -92,10 +165,10 @@ def invoices(*, kind: str = "", account_name: str = "", before: int | None = Non
     found = rows(
         f"""{_INVOICE} WHERE (:kind = '' OR i.kind = :kind)
             AND (:name = '' OR position(lower(:name) IN lower(a.name)) > 0)
-            AND (CAST(:before AS bigint) IS NULL OR i.id < :before) ORDER BY i.id DESC LIMIT :most""",
+            AND i.id < :before ORDER BY i.id DESC LIMIT :most""",
         kind=kind,
         name=account_name,
-        before=before,
+        before=_end(before),
         most=most,
     )
     return [_invoice(each) for each in found]

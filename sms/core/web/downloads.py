@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from itertools import islice
 
 from flask import Response, send_file, stream_with_context
@@ -11,7 +12,8 @@ from sms.core.sheets.writing import MEDIA_TYPE, Sheet, write_xlsx
 from sms.core.web.i18n import _, language
 
 XLSX_MOST = 100_000  # rows: a sheet cannot be sent while it is written; the CSV file has everything
-Slices = Iterable[Iterable[Sequence[str | int]]]
+Cell = str | int | Decimal
+Slices = Iterable[Iterable[Sequence[Cell]]]
 """Rows some thousands at a time, as they come from the database."""
 
 
@@ -39,7 +41,7 @@ def xlsx_file(name: str, title: str, header: Sequence[str], slices: Slices, widt
     return send_file(made, mimetype=MEDIA_TYPE, as_attachment=True, download_name=f"{name}.xlsx")
 
 
-def _line(row: Sequence[str | int]) -> str:
+def _line(row: Sequence[Cell]) -> str:
     return ",".join(cell(value) if isinstance(value, str) else str(value) for value in row) + "\r\n"
 
 

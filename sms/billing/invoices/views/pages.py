@@ -56,23 +56,29 @@ def invoices() -> ResponseReturnValue:
         invoices=found[:PAGE],
         has_party=queries.has_party(account_id),
         older_url=url_for(".invoices", before=found[PAGE - 1].id) if len(found) > PAGE else None,
-        newest_url=url_for(".invoices") if before else None,
+        newest_url=url_for(".invoices") if before is not None else None,
     )
 
 
 @bp.get("/wallet/invoices/<int:invoice_id>")
 @require(Permission.VIEW_MONEY)
 def invoice(invoice_id: int) -> ResponseReturnValue:
-    """One invoice."""
-    found = queries.account_invoice(visitor().account_id, invoice_id)
-    return render_page("billing/invoice.html", invoice=found, labels=PARTY_LABELS, pdf_endpoint="invoices.pdf")
+    """One invoice, for whom it is made out to and for the reseller in whose name it was issued."""
+    return render_page(
+        "billing/invoice.html", invoice=_readable(invoice_id), labels=PARTY_LABELS, pdf_endpoint="invoices.pdf"
+    )
+
+
+def _readable(invoice_id: int) -> Invoice:
+    me = visitor()
+    return queries.account_invoice(me.account_id, invoice_id, or_issued=me.may(Permission.MANAGE_SUB_ACCOUNTS))
 
 
 @bp.get("/wallet/invoices/<int:invoice_id>/pdf/<string:paper_language>")
 @require(Permission.VIEW_MONEY)
 def pdf(invoice_id: int, paper_language: str) -> ResponseReturnValue:
     """One invoice as a file."""
-    return pdf_answer(queries.account_invoice(visitor().account_id, invoice_id), paper_language)
+    return pdf_answer(_readable(invoice_id), paper_language)
 
 
 def pdf_answer(found: Invoice, chosen: str) -> Response:
