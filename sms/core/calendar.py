@@ -15,6 +15,7 @@ _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890
 _DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _CLOCK = re.compile(r"(\d{1,2})(?:[:.٫](\d{2}))?")
 _FIRST_GREGORIAN_YEAR = 1700  # no Jalali year anybody types is as high
+_LAST_YEAR = 2999  # there is always a day after
 
 
 class NotADay(SmsError):
@@ -78,6 +79,8 @@ def parse_day(text: str, language: str) -> date:
         raise NotADay(_hint(language), text=text[:20])
     year, month, day = map(int, found.groups())
     try:
+        if year > _LAST_YEAR:
+            raise ValueError(year)
         if year >= _FIRST_GREGORIAN_YEAR:
             return date(year, month, day)
         return date.fromordinal(JalaliDate(year, month, day).to_gregorian().toordinal())

@@ -1,13 +1,12 @@
 """Forms of the inbox: what a list is narrowed to, and where pushed texts may come from."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from wtforms import SelectChoice, SelectField, StringField
 
 from sms.core import phone
-from sms.core.calendar import start_of_day
+from sms.core.calendar import next_day, start_of_day
 from sms.core.text import N_
 from sms.core.web.filters import digits
 from sms.core.web.forms import DayField, FilterForm, Form
@@ -49,7 +48,7 @@ class InboxFilterForm(FilterForm):
             sender=sender_of(wanted) if is_number else "",
             words="" if is_number else wanted,
             since=since,
-            until=start_of_day(self.day.data + timedelta(days=1)) if self.day.data else None,
+            until=start_of_day(next_day(self.day.data)) if self.day.data else None,
         )
 
 

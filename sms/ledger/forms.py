@@ -1,14 +1,13 @@
 """What a statement is narrowed to, and what the staff type into an account's money."""
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from typing import Any
 
 from wtforms import HiddenField, RadioField, SelectField, StringField
 from wtforms.fields import SelectChoice
 from wtforms.validators import Length, Regexp, ValidationError
 
-from sms.core.calendar import start_of_day
+from sms.core.calendar import next_day, start_of_day
 from sms.core.text import N_
 from sms.core.web.forms import DayField, Filled, FilterForm, Form, IntField, MoneyField
 from sms.core.web.i18n import _
@@ -63,7 +62,7 @@ class StatementForm(FilterForm):
             direction=self.direction.data or "",
             subject=f"campaign:{self.campaign.data}" if self.campaign.data else "",
             since=start_of_day(self.since.data) if self.since.data else None,
-            until=start_of_day(self.until.data + timedelta(days=1)) if self.until.data else None,
+            until=start_of_day(next_day(self.until.data)) if self.until.data else None,
         )
 
 

@@ -1,7 +1,7 @@
 """What is typed into the pages of sending, and what their lists are narrowed to."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from flask_wtf.file import FileField
@@ -9,7 +9,7 @@ from wtforms import FieldList, RadioField, SelectChoice, SelectField, StringFiel
 from wtforms.validators import Length, Optional, ValidationError
 
 from sms.contacts.queries import Group
-from sms.core.calendar import TEHRAN, start_of_day
+from sms.core.calendar import TEHRAN, next_day, start_of_day
 from sms.core.parts import measure
 from sms.core.sheets import limits
 from sms.core.text import N_
@@ -299,4 +299,4 @@ def _bounds(field: DayField) -> dict[str, Any]:
     """The moments a day lies between."""
     if field.data is None:
         return {}
-    return {"since": start_of_day(field.data), "until": start_of_day(field.data + timedelta(days=1))}
+    return {"since": start_of_day(field.data), "until": start_of_day(next_day(field.data))}

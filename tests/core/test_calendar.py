@@ -37,7 +37,9 @@ def test_either_calendar_is_understood(text: str, day: date) -> None:
     assert parse_day(text, "fa") == parse_day(text, "en") == day
 
 
-@pytest.mark.parametrize("text", ["", "today", "1405/13/01", "1404/12/30", "1405/9", "2026-02-30", "1405/09/03/1"])
+@pytest.mark.parametrize(
+    "text", ["", "today", "1405/13/01", "1404/12/30", "1405/9", "2026-02-30", "1405/09/03/1", "9999-12-31"]
+)
 def test_no_day_is_refused(text: str) -> None:
     with pytest.raises(NotADay):
         parse_day(text, "fa")

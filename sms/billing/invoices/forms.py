@@ -1,7 +1,6 @@
 """Forms of invoices."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
 from typing import Any
 
 from wtforms import SelectField, StringField, TextAreaField
@@ -10,7 +9,7 @@ from wtforms.validators import Length, Optional
 
 from sms.billing.invoices.queries import IssuedFilter
 from sms.billing.invoices.rules import KIND_LABELS, LONGEST_FIELD, PARTY_LABELS, Party
-from sms.core.calendar import start_of_day
+from sms.core.calendar import next_day, start_of_day
 from sms.core.text import N_
 from sms.core.web.forms import DayField, Filled, FilterForm, Form
 
@@ -68,7 +67,7 @@ class IssuedListForm(FilterForm):
             account_id=int(self.account_id.data) if self.account_id.data else None,
             kind=self.kind.data or "",
             since=start_of_day(first) if first else None,
-            until=start_of_day(last + timedelta(days=1)) if last and last < date.max else None,
+            until=start_of_day(next_day(last)) if last else None,
         )
 
 
