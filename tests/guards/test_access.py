@@ -2,6 +2,7 @@
 
 import re
 from http import HTTPStatus
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -201,3 +202,44 @@ def _is_foreign(address: str) -> bool:
 def test_what_has_no_guard_is_closed(world: World) -> None:
     assert guard(world.app, "nothing.like_this") is None
     assert not may_pass(world, "admin", Rule("/nothing", endpoint="nothing.like_this"))
+
+
+def _asked_for() -> set[str]:
+    """Every name that a page reads out of its address, and every field that may stand in one."""
+    sources = [path.read_text() for path in Path("sms").rglob("*.py")]
+    read = {name for source in sources for name in re.findall(r"args\.get(?:list)?\(\"(\w+)\"", source)}
+    fields = {name for source in sources for name in re.findall(r"^    (\w+) = \w*Field\(", source, re.MULTILINE)}
+    return read | fields
+
+
+RUBBISH = ("99999999999999999999", "-1", "\x00", "«%s'\\")
+
+
+@pytest.mark.parametrize("visitor", ["reseller", "admin"])
+def test_rubbish_in_an_address_is_no_fault(world: World, visitor: str) -> None:
+    browser, names = world.browser(visitor), _asked_for()
+    failed = {
+        (rule.rule, rubbish): answer.status
+        for rule in _readable(world)
+        if _expected(world, visitor, rule) == GRANTED
+        for rubbish in RUBBISH
+        if (answer := browser.get(world.address(rule), query_string=dict.fromkeys(names, rubbish))).status_code
+        >= HTTPStatus.INTERNAL_SERVER_ERROR
+    }
+    assert failed == {}
+
+
+@pytest.mark.parametrize("visitor", ["reseller", "admin"])
+def test_rubbish_in_a_form_is_no_fault(world: World, visitor: str) -> None:
+    browser, names, failed = world.browser(visitor), _asked_for(), {}
+    token = csrf_token(browser)
+    for rule in routes(world.app):
+        is_open = _expected(world, visitor, rule) == GRANTED and rule.endpoint != "accounts.sign_out"
+        for method in sorted(_methods(rule) & UNSAFE if is_open else ()):
+            for rubbish in RUBBISH:
+                form = dict.fromkeys(names, rubbish) | {"csrf_token": token}
+                answer = browser.open(world.address(rule), method=method, data=form)
+                assert not _is_sent_to_sign_in(answer), rule.rule
+                if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    failed[rule.rule, rubbish] = answer.status
+    assert failed == {}

@@ -7,7 +7,7 @@ from flask import Flask, Response, g, render_template, request
 from flask_wtf.csrf import CSRFError
 from jinja2_fragments.flask import render_block
 from redis.exceptions import RedisError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from sms.core.db import db
@@ -45,6 +45,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(NotFound, lambda _error: answer(404))
     app.register_error_handler(Forbidden, lambda error: answer(403, text=say(error)))
     app.register_error_handler(SmsError, _refused)
+    app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(OperationalError, _away)
     app.register_error_handler(InterfaceError, _away)
     app.register_error_handler(RedisError, _away)
@@ -78,6 +79,14 @@ def _http(error: HTTPException) -> Response:
 
 def _refused(error: SmsError) -> Response:
     return answer(422, text=say(error))
+
+
+def _unstorable(error: DataError) -> Response:
+    """A number beyond every number we keep, or a byte that no text has: only an address or a form made by hand says
+    such things."""
+    db.session.rollback()
+    log.warning("%s was asked for what cannot be: %s", request.endpoint, type(error.orig).__name__)
+    return answer(400, text=N_("It holds a number that is too large, or a character that cannot be kept."))
 
 
 def _away(error: Exception) -> Response:
