@@ -65,8 +65,7 @@ _NO_PRICE = {
 _RATES = """
 SELECT id, operator_id, line_id, network_id, language, price_mrial, cost_mrial, valid_from, valid_until
 FROM billing_tariff
-WHERE (operator_id = ANY(:operator_ids) OR line_id = ANY(:line_ids))
-  AND valid_from <= :at AND (valid_until IS NULL OR valid_until > :at)
+WHERE valid_from <= :until AND (valid_until IS NULL OR valid_until > :since)
 """
 
 
@@ -99,8 +98,14 @@ def price_lists(*, account_id: int, operators: Mapping[int, int], at: datetime) 
 
 def rates_of(line_ids: Sequence[int], operator_ids: Sequence[int], at: datetime) -> list[Rate]:
     """The installation's tariffs for these lines and operators that hold at a moment."""
-    found = rows(_RATES, line_ids=list(line_ids), operator_ids=list(operator_ids), at=at)
+    narrowed = f"{_RATES} AND (operator_id = ANY(:operator_ids) OR line_id = ANY(:line_ids))"
+    found = rows(narrowed, line_ids=list(line_ids), operator_ids=list(operator_ids), since=at, until=at)
     return [_rate(rate) for rate in found]
+
+
+def all_rates(*, since: datetime, until: datetime) -> list[Rate]:
+    """All tariffs of the installation that hold at some moment between two."""
+    return [_rate(rate) for rate in rows(_RATES, since=since, until=until)]
 
 
 def listed(

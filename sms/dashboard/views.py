@@ -80,6 +80,7 @@ def _customer() -> Response:
         outcomes=_shares(fortnight),
         held_up=queries.held_up(account_id=account_id, at=at),
         spending=[shown(alert) for alert in alert_queries.alerts_of_tree(account_id, since=at, most=_FEW_ALERTS)],
+        losing_prices=alert_queries.count_prices(account_id),
         news=orders.news(account_id),
         order_labels={str(state): ORDER_LABELS[state] for state in OrderState},
         has_little=credit.has_little(account_id),

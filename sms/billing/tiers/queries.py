@@ -1,6 +1,6 @@
 """Reads of tiers: the steps, what an account topped up, where it stands and why."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,18 +29,24 @@ ORDER BY t.posted_at DESC, t.id DESC
 """
 
 # The last word of staff goes before all that was earned, as long as it holds.
-_TIER = """
+_STANDING = """
 WITH held AS (
     SELECT t.* FROM billing_account_tier t JOIN accounts_account a ON a.id = t.account_id
     JOIN accounts_account p ON p.id = a.parent_id AND p.kind = 'installation'
-    WHERE t.account_id = :account_id AND t.valid_from <= :at
+    WHERE t.account_id = {account_id} AND t.valid_from <= {at}
 ), by_hand AS (SELECT * FROM held WHERE tier_id IS NULL ORDER BY id DESC LIMIT 1)
 SELECT * FROM (
     SELECT h.*, 1 AS place FROM by_hand h
-    WHERE h.discount_permille IS NOT NULL AND (h.valid_until IS NULL OR h.valid_until > :at)
-    UNION ALL SELECT h.*, 2 FROM held h WHERE h.tier_id IS NOT NULL AND h.valid_until > :at
+    WHERE h.discount_permille IS NOT NULL AND (h.valid_until IS NULL OR h.valid_until > {at})
+    UNION ALL SELECT h.*, 2 FROM held h WHERE h.tier_id IS NOT NULL AND h.valid_until > {at}
 ) standing ORDER BY place, discount_permille DESC, valid_until DESC, id DESC LIMIT 1
 """
+_TIER = _STANDING.format(account_id=":account_id", at=":at")
+_TIERS = f"""
+SELECT x.account_id, x.at, t.discount_permille
+FROM unnest(CAST(:accounts AS bigint[]), CAST(:moments AS timestamptz[])) AS x (account_id, at)
+CROSS JOIN LATERAL ({_STANDING.format(account_id="x.account_id", at="x.at")}) t
+"""  # noqa: S608 - our own words
 
 
 def tier_of(account_id: int, at: datetime) -> int:
@@ -50,6 +56,13 @@ def tier_of(account_id: int, at: datetime) -> int:
     """
     found = row(_TIER, account_id=account_id, at=at)
     return int(found.discount_permille) if found is not None else 0
+
+
+def tiers_of(wanted: Iterable[tuple[int, datetime]]) -> dict[tuple[int, datetime], int]:
+    """The same of many accounts, each at a moment of its own, in one statement; who has no discount is left out."""
+    pairs = list(wanted)
+    found = rows(_TIERS, accounts=[account_id for account_id, _ in pairs], moments=[at for _, at in pairs])
+    return {(each.account_id, each.at): each.discount_permille for each in found}
 
 
 def steps(*, at: datetime, audience: str = "") -> Sequence[Row[Any]]:

@@ -1,6 +1,6 @@
 """Staff pages of alerts: what is open and what was, who has seen it, and the policy."""
 
-from flask import Blueprint, flash, request, url_for
+from flask import Blueprint, flash, url_for
 from flask.typing import ResponseReturnValue
 
 from sms.accounts.rules import Permission
@@ -13,7 +13,7 @@ from sms.core.web.htmx import redirect_to, render_page
 from sms.core.web.i18n import _
 from sms.dashboard.alerts import operations, queries
 from sms.dashboard.alerts.forms import AcknowledgeForm, PolicyForm
-from sms.dashboard.alerts.views import shown
+from sms.dashboard.alerts.views import before_id, shown
 
 bp = Blueprint("alerts_admin", __name__)
 PERMISSION = Permission.MANAGE_MONEY
@@ -26,11 +26,15 @@ nav.add(N_("Alerts"), endpoint="alerts_admin.alerts", icon="bell", section="admi
 @require(PERMISSION)
 def alerts() -> ResponseReturnValue:
     """What is open, and what is over."""
-    before = request.args.get("before", type=int)
-    ended = queries.ended_alerts(before=before if before and 0 < before < 2**63 else None, most=_PAGE + 1)
+    before, prices_before = before_id("before"), before_id("prices_before")
+    ended = queries.ended_alerts(before=before, most=_PAGE + 1)
+    prices = queries.alerts_of_prices(None, before=prices_before, most=_PAGE + 1)
     return render_page(
         "alerts/alerts.html",
         open=[shown(alert) for alert in queries.open_alerts()],
+        prices=[shown(alert) for alert in prices[:_PAGE]],
+        older_prices=prices[_PAGE - 1].id if len(prices) > _PAGE else None,
+        prices_before=prices_before,
         ended=[shown(alert) for alert in ended[:_PAGE]],
         older=ended[_PAGE - 1].id if len(ended) > _PAGE else None,
         before=before,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wtforms import StringField
+from wtforms import BooleanField, StringField
 from wtforms.validators import Length, ValidationError
 
 from sms.core.text import N_
@@ -60,6 +60,12 @@ class PolicyForm(Form):
         [Filled(), Between(0, _MOST_MRIAL)],
         description=N_("What is off by less than this is not told, however unusual."),
     )
+    is_asked_told = BooleanField(N_("Tell resellers of fixed prices of theirs that are below what they pay"))
+    asked_ahead_days = IntField(
+        N_("Days ahead"),
+        [Filled(), Between(0, 90)],
+        description=N_("A dated price that will bring this about is told so early; 0: once it holds."),
+    )
 
     @property
     def policy(self) -> Policy:
@@ -71,6 +77,8 @@ class PolicyForm(Form):
             spend_least_days=self.spend_least_days.data or 1,
             spend_factor_percent=(self.spend_factor.data or 1) * _HUNDREDTHS,
             spend_floor_mrial=self.spend_floor.data or 0,
+            is_asked_told=bool(self.is_asked_told.data),
+            asked_ahead_days=self.asked_ahead_days.data or 0,
         )
 
     @classmethod
@@ -83,4 +91,6 @@ class PolicyForm(Form):
             spend_least_days=policy.spend_least_days,
             spend_factor=policy.spend_factor_percent // _HUNDREDTHS,
             spend_floor=policy.spend_floor_mrial,
+            is_asked_told=policy.is_asked_told,
+            asked_ahead_days=policy.asked_ahead_days,
         )

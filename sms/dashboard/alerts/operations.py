@@ -45,6 +45,7 @@ def watch(*, at: datetime) -> None:
     """Look at everything that is watched, and note what is found."""
     policy = queries.policy()
     note(Kind.PRICE_BELOW_COST, queries.prices_below_cost(policy, at=at), at=at)
+    note(Kind.ASKED_BELOW_COST, queries.asked_below_cost(policy, at=at), at=at)
     note(Kind.CREDIT_LOW, queries.low_credits(), at=at)
     for kind, noticed in queries.unusual_spends(policy, at=at).items():
         note(kind, noticed, at=at)
@@ -77,9 +78,9 @@ def set_policy(policy: Policy, *, by: Actor, at: datetime) -> None:
     """Another policy from now on; the earlier ones stay readable."""
     execute(
         """INSERT INTO dashboard_alert_policy (least_margin_percent, spend_hours, spend_weeks, spend_least_days,
-               spend_factor_percent, spend_floor_mrial, user_id, created_at)
+               spend_factor_percent, spend_floor_mrial, is_asked_told, asked_ahead_days, user_id, created_at)
            VALUES (:least_margin_percent, :spend_hours, :spend_weeks, :spend_least_days, :spend_factor_percent,
-               :spend_floor_mrial, :user_id, :at)""",
+               :spend_floor_mrial, :is_asked_told, :asked_ahead_days, :user_id, :at)""",
         **asdict(policy),
         user_id=by.id,
         at=at,

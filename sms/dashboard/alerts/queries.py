@@ -1,18 +1,21 @@
 """Reads of alerts: what is so now, by the policy; what is open and what was; and the policy itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
 
-from sms.core.db import row, rows
+from sms.billing.price_lists.queries.losses import losses
+from sms.billing.price_lists.rules import Loss
+from sms.core.db import row, rows, scalar
 from sms.core.errors import NotFound
 from sms.core.text import N_
-from sms.dashboard.alerts.rules import OF_SPEND, Kind, Noticed, Policy, last_full_hour
+from sms.dashboard.alerts.rules import OF_SPEND, Kind, Noticed, Policy, Worst, last_full_hour
 from sms.operators.health.queries import standings
 from sms.operators.health.rules.judging import is_credit_low
+from sms.operators.queries import networks
 
 _FIELDS = ", ".join(field.name for field in fields(Policy))
 
@@ -74,6 +77,55 @@ def low_credits() -> list[Noticed]:
         for found in standings()
         if found.is_on and is_credit_low(found.condition)
     ]
+
+
+_ASKED = """
+SELECT p.id, p.operator_id, p.network_id, w.name AS owner, coalesce(a.name, '') AS account, o.code AS operator_code,
+       coalesce(l.number, '') AS line_number
+FROM billing_price_list p JOIN accounts_account w ON w.id = p.owner_id
+LEFT JOIN accounts_account a ON a.id = p.account_id LEFT JOIN lines_line l ON l.id = p.line_id
+JOIN operators_operator o ON o.id = coalesce(p.operator_id, l.operator_id) WHERE p.id = ANY(:ids)
+"""
+
+
+def asked_below_cost(policy: Policy, *, at: datetime) -> list[Noticed]:
+    """The fixed prices of resellers that are, or within the policy's days will be, below what they pay themselves."""
+    if not policy.is_asked_told:
+        return []
+    found = [(loss, Worst.of(loss)) for loss in losses(at=at, until=at + timedelta(days=policy.asked_ahead_days))]
+    named = {each.id: each for each in rows(_ASKED, ids=[loss.row.id for loss, _ in found])}
+    lines = rows("SELECT id, number FROM lines_line WHERE id = ANY(:ids)", ids=[worst.line_id for _, worst in found])
+    numbers = {line.id: line.number for line in lines}
+    names = {each.id: {"fa": each.name_fa, "en": each.name_en} for each in networks()}
+    return [
+        Noticed(f"price_list:{loss.row.id}", loss.row.owner_id, _asked(loss, worst, named[loss.row.id], numbers, names))
+        for loss, worst in found
+    ]
+
+
+def _asked(
+    loss: Loss, worst: Worst, named: Row[Any], numbers: Mapping[int, str], names: Mapping[int, Mapping[str, str]]
+) -> dict[str, object]:
+    return {
+        "owner": named.owner,
+        "account": named.account,
+        "operator": named.operator_code,
+        "line": numbers.get(worst.line_id, ""),
+        "networks": [names[network_id] for network_id in worst.named(len(names))],
+        "language": worst.language,
+        "price_mrial": loss.row.price_mrial,
+        "cost_mrial": worst.cost_mrial,
+        "is_highest": worst.is_highest,
+        "is_confirmed": loss.row.is_below_cost_confirmed,
+        "begins_at": loss.begins_at.isoformat() if loss.begins_at else "",
+        "key": {
+            "account_id": loss.row.account_id,
+            "operator_id": named.operator_id,
+            "line": named.line_number or None,
+            "network_id": named.network_id,
+            "language": loss.row.language,
+        },
+    }
 
 
 # The last hours beside the same hours of earlier days. Each day of an account counts, also those on which it spent
@@ -146,9 +198,13 @@ FROM dashboard_alert t LEFT JOIN accounts_user u ON u.id = t.acknowledged_by
 
 
 def open_alerts(*, is_acknowledged: bool | None = None, most: int = 200) -> Sequence[Row[Any]]:
-    """What is open, the newest first; for the staff only."""
+    """What is open, the newest first, without resellers' prices; for the staff only."""
     state = {None: "", True: "AND t.acknowledged_at IS NOT NULL", False: "AND t.acknowledged_at IS NULL"}
-    return rows(f"{_ALERT} WHERE t.until IS NULL {state[is_acknowledged]} ORDER BY t.id DESC LIMIT :most", most=most)
+    return rows(
+        f"{_ALERT} WHERE t.until IS NULL AND t.kind <> :kind {state[is_acknowledged]} ORDER BY t.id DESC LIMIT :most",
+        kind=str(Kind.ASKED_BELOW_COST),
+        most=most,
+    )
 
 
 def ended_alerts(*, before: int | None = None, most: int = 51) -> Sequence[Row[Any]]:
@@ -165,11 +221,40 @@ def alerts_of_tree(account_id: int, *, since: datetime, most: int = 100) -> Sequ
     """The spending of an account and of all below it that is, or was lately, far off its habit."""
     return rows(
         f"""{_ALERT} JOIN accounts_account a ON a.id = t.account_id JOIN accounts_account top ON top.id = :account_id
-            WHERE starts_with(a.path, top.path) AND (t.until IS NULL OR t.until > :since)
+            WHERE starts_with(a.path, top.path) AND t.kind = ANY(:kinds) AND (t.until IS NULL OR t.until > :since)
             ORDER BY t.until IS NULL DESC, t.id DESC LIMIT :most""",
         account_id=account_id,
+        kinds=[str(kind) for kind in OF_SPEND],
         since=since,
         most=most,
+    )
+
+
+def alerts_of_prices(
+    account_id: int | None, *, since: datetime | None = None, before: int | None = None, most: int = 51
+) -> Sequence[Row[Any]]:
+    """A page of a reseller's prices that are, or (with `since`) lately were, told, the newest first, below the id
+    `before`: its own only, what those below it ask is their business. None: of all resellers, for the staff only."""
+    return rows(
+        f"""{_ALERT} WHERE t.kind = :kind AND (CAST(:account_id AS bigint) IS NULL OR t.account_id = :account_id)
+            AND (t.until IS NULL OR t.until > :since) AND (CAST(:before AS bigint) IS NULL OR t.id < :before)
+            ORDER BY t.id DESC LIMIT :most""",
+        kind=str(Kind.ASKED_BELOW_COST),
+        account_id=account_id,
+        since=since,
+        before=before,
+        most=most,
+    )
+
+
+def count_prices(account_id: int) -> int:
+    """How many of a reseller's own prices are told now."""
+    return int(
+        scalar(
+            "SELECT count(*) FROM dashboard_alert WHERE kind = :kind AND account_id = :account_id AND until IS NULL",
+            kind=str(Kind.ASKED_BELOW_COST),
+            account_id=account_id,
+        )
     )
 
 

@@ -44,10 +44,11 @@ def _asked(owner_ids: Sequence[int], at: datetime) -> list[Asked]:
         owners=list(owner_ids),
         at=at,
     )
-    return [_row(each) for each in found]
+    return [asked_of(each) for each in found]
 
 
-def _row(found: Row[Any]) -> Asked:
+def asked_of(found: Row[Any]) -> Asked:
+    """A row of a price list, of the columns above."""
     return Asked(
         id=found.id,
         owner_id=found.owner_id,
