@@ -24,7 +24,7 @@ KIND_LABELS: dict[Kind, str] = {
     Kind.CREDIT_LOW: N_("Low credit at an operator"),
     Kind.SPEND_HIGH: N_("Spends more than usual"),
     Kind.SPEND_LOW: N_("Spends less than usual"),
-    Kind.ASKED_BELOW_COST: N_("Resale price below own price"),
+    Kind.ASKED_BELOW_COST: N_("Below own price"),
 }
 SENTENCES: dict[Kind, str] = {
     Kind.PRICE_BELOW_COST: N_(

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from sms.accounts.rules import Permission
 from sms.billing.rules import LANGUAGE_LABELS, Language
 from sms.core import clock
-from sms.core.web.filters import digits, moment_text, money_text, number_text
+from sms.core.web.filters import day_text, digits, money_text, number_text
 from sms.core.web.guards import require, visitor
 from sms.core.web.htmx import render_page
 from sms.core.web.i18n import _, language
@@ -77,12 +77,12 @@ def _asked_places(details: Mapping[str, Any]) -> dict[str, str]:
     return {
         "owner": _isolated(details["owner"]),
         "scope": _scope(details),
-        "network": _(", ").join(names) or _("All networks"),
+        "network": _(", ").join(names) or _("all networks"),
         "language": _(LANGUAGE_LABELS[Language(details["language"])]) if details["language"] else _("both languages"),
         "account": _isolated(details["account"]) if details["account"] else _("all sub-accounts"),
         "price": money_text(details["price_mrial"]),
         "cost": _("up to %(amount)s", amount=cost) if details["is_highest"] else cost,
-        "begins": moment_text(datetime.fromisoformat(details["begins_at"])) if details["begins_at"] else "",
+        "begins": day_text(datetime.fromisoformat(details["begins_at"])) if details["begins_at"] else "",
     }
 
 

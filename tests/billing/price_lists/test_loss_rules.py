@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,10 @@ TOP, SUB, CUSTOMER = 10, 11, 12
 HERE = Scope(operator_id=OPERATOR)
 
 
-def rate(price_mrial: int, **changes: object) -> Rate:
+def rate(price_mrial: int, **changes: Any) -> Rate:
     """A tariff of Persian texts over the operator, for long."""
     plain = Rate(1, HERE, BEFORE, None, Language.PERSIAN, price_mrial, 0)
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)
 
 
 def raised(price_mrial: int, *, at: datetime) -> list[Rate]:
@@ -28,17 +29,17 @@ def raised(price_mrial: int, *, at: datetime) -> list[Rate]:
     return [rate(1_000, valid_until=at), rate(price_mrial, id=2, valid_from=at)]
 
 
-def fixed(price_mrial: int, owner_id: int = TOP, **changes: object) -> Asked:
+def fixed(price_mrial: int, owner_id: int = TOP, **changes: Any) -> Asked:
     """A price for all over the operator, for long."""
     plain = Asked(1, owner_id, None, HERE, None, None, price_mrial, False, BEFORE, None)
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)
 
 
-def marked_up(permille: int, owner_id: int = TOP, **changes: object) -> Asked:
+def marked_up(permille: int, owner_id: int = TOP, **changes: Any) -> Asked:
     return replace(fixed(0, owner_id, id=2, **changes), price_mrial=None, markup_permille=permille)
 
 
-def confirmed(price_mrial: int, **changes: object) -> Asked:
+def confirmed(price_mrial: int, **changes: Any) -> Asked:
     return fixed(price_mrial, is_below_cost_confirmed=True, **changes)
 
 

@@ -257,4 +257,8 @@ def test_the_policy_is_a_form_and_what_cannot_be_is_refused(app: Flask, shop: Sh
     found = queries.policy()
     assert (found.spend_hours, found.spend_floor_mrial, found.least_margin_percent) == (6, 5_000_000_000, -5)
     assert found.spend_factor_percent == 500
-    assert len(rows("SELECT id FROM dashboard_alert_policy")) == 2
+    assert (found.is_asked_told, found.asked_ahead_days) == (False, 30)
+    walker.go("/admin/alerts/policy").submit("/admin/alerts/policy", allowed=422, asked_ahead_days="91")
+    walker.submit("/admin/alerts/policy", is_asked_told="y", asked_ahead_days="0")
+    assert (queries.policy().is_asked_told, queries.policy().asked_ahead_days) == (True, 0)
+    assert len(rows("SELECT id FROM dashboard_alert_policy")) == 3

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0084"
+revision = "0083"
 down_revision = "0082"
 
 ASKED = """
