@@ -24,11 +24,8 @@ from sms.accounts.rules import (
     STATE_LABELS,
     UNIT_LABELS,
     AccountKind,
-    NewUser,
     Permission,
     Role,
-    UnusableName,
-    UsernameTaken,
 )
 from sms.accounts.tree import operations as tree_operations
 from sms.accounts.tree import queries as tree
@@ -130,24 +127,17 @@ def new_account() -> ResponseReturnValue:
     form = NewAccountForm(parents={each.id: each.name for each in queries.possible_parents()})
     if form.validate_on_submit():
         password = operations.one_time_password()
-        owner = NewUser(
-            username=form.username.data,
-            password=password,
-            full_name=form.full_name.data,
-            mobile=form.mobile.data,
-            is_one_time=True,
-        )
         try:
             with transaction():
                 account_id, user_id = operations.open_account(
                     parent_id=form.parent.data,
                     kind=AccountKind(form.kind.data),
                     name=form.name.data,
-                    owner=owner,
+                    owner=form.person(password=password),
                     by=by(),
                 )
         except SmsError as error:
-            refuse(form, error, form.username if isinstance(error, UsernameTaken | UnusableName) else None)
+            form.refused(error)
         else:
             return _hand_over(account_id, user_id, password)
     return render_page("accounts/admin_new_account.html", form=form, status=422 if form.errors else 200)
@@ -238,19 +228,12 @@ def add_user(account_id: int) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _account_page(account_id, new_user=form)
     password = operations.one_time_password()
-    user = NewUser(
-        username=form.username.data,
-        password=password,
-        full_name=form.full_name.data,
-        mobile=form.mobile.data,
-        role=Role(form.role.data),
-        is_one_time=True,
-    )
+    user = form.person(password=password, role=Role(form.role.data))
     try:
         with transaction():
             user_id = operations.add_user(account_id=account_id, user=user, by=by())
     except SmsError as error:
-        refuse(form, error, form.username if isinstance(error, UsernameTaken | UnusableName) else None)
+        form.refused(error)
         return _account_page(account_id, new_user=form)
     return _hand_over(account_id, user_id, password)
 

@@ -17,11 +17,16 @@ from sms.accounts.rules import (
     STATE_LABELS,
     UNIT_LABELS,
     By,
+    NewUser,
+    Role,
+    UnusableName,
+    UsernameTaken,
     clean_text,
 )
 from sms.core import clock
+from sms.core.errors import SmsError
 from sms.core.text import N_
-from sms.core.web.forms import Filled, FilterForm, Form, IntField, PhoneField
+from sms.core.web.forms import Filled, FilterForm, Form, IntField, PhoneField, refuse
 from sms.core.web.i18n import _
 
 ANY = SelectChoice("", N_("All"))
@@ -267,31 +272,47 @@ class AuditFilter(FilterForm):
         self.action.choices = [ANY, *_choices({action: AUDITED.get(action, action) for action in actions})]
 
 
-class NewAccountForm(Form):
-    """An account opened by staff; the password is made, not typed."""
-
-    kind = SelectField(N_("Kind"), choices=_choices({kind: KIND_LABELS[kind] for kind in ("customer", "reseller")}))
-    parent = SelectField(N_("Below"), coerce=int)
-    name = StringField(N_("Business name"), _NAME, filters=[clean_text])
-    full_name = StringField(N_("Owner's name"), _OPTIONAL_NAME, filters=[clean_text])
-    mobile = PhoneField(N_("Mobile"), [Optional()])
-    username = StringField(
-        N_("Username"), [Filled()], render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
-    )
-
-    def __init__(self, *args: Any, parents: Mapping[int, str], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.parent.choices = [SelectChoice(account_id, name) for account_id, name in parents.items()]
-
-
-class NewUserForm(Form):
-    """One more user of an account; the password is made, not typed."""
+class _PersonForm(Form):
+    """Somebody who will sign in; the password is made, not typed."""
 
     full_name = StringField(N_("Full name"), _OPTIONAL_NAME, filters=[clean_text])
     mobile = PhoneField(N_("Mobile"), [Optional()])
     username = StringField(
         N_("Username"), [Filled()], render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
     )
+
+    def person(self, *, password: str, role: Role = Role.OWNER) -> NewUser:
+        """As the operations take it, with a password to be changed at the first sign-in."""
+        return NewUser(
+            username=str(self.username.data),
+            password=password,
+            full_name=str(self.full_name.data),
+            mobile=self.mobile.data,
+            role=role,
+            is_one_time=True,
+        )
+
+    def refused(self, error: SmsError) -> None:
+        """Say why not, beside the field it is about."""
+        refuse(self, error, self.username if isinstance(error, UsernameTaken | UnusableName) else None)
+
+
+class NewAccountForm(_PersonForm):
+    """An account opened from above."""
+
+    kind = SelectField(N_("Kind"), choices=_choices({kind: KIND_LABELS[kind] for kind in ("customer", "reseller")}))
+    parent = SelectField(N_("Below"), coerce=int)
+    name = StringField(N_("Business name"), _NAME, filters=[clean_text])
+    full_name = StringField(N_("Owner's name"), _OPTIONAL_NAME, filters=[clean_text])
+
+    def __init__(self, *args: Any, parents: Mapping[int, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parent.choices = [SelectChoice(account_id, name) for account_id, name in parents.items()]
+
+
+class NewUserForm(_PersonForm):
+    """One more user of an account."""
+
     role = SelectField(N_("Role"), choices=_choices(ROLE_LABELS), default="member")
 
 

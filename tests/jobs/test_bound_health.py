@@ -11,7 +11,7 @@ from sms.core.db import execute, release, rows, scalar, transaction
 from sms.operators.health import queries
 from sms.operators.health.rules.breaker import BreakerState, Cause
 from sms.operators.health.rules.pace import BrownoutCause
-from tests.jobs.test_binding import Desk, make_desk, wait_for
+from tests.jobs.bound import Desk, make_desk, wait_for
 from tests.operators.smpp.smsc import Knobs, Smsc
 
 

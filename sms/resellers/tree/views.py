@@ -15,10 +15,7 @@ from sms.accounts.rules import (
     ROLE_LABELS,
     STATE_LABELS,
     AccountKind,
-    NewUser,
     Permission,
-    UnusableName,
-    UsernameTaken,
 )
 from sms.accounts.tree import operations as tree
 from sms.accounts.tree.queries import below, resellers_within, suspensions, tree_page
@@ -90,13 +87,6 @@ def new_account() -> ResponseReturnValue:
     form = NewAccountForm(parents={each.id: each.name for each in resellers_within(visitor().account_id)})
     if form.validate_on_submit():
         password = accounts.one_time_password()
-        owner = NewUser(
-            username=form.username.data,
-            password=password,
-            full_name=form.full_name.data,
-            mobile=form.mobile.data,
-            is_one_time=True,
-        )
         try:
             with transaction():
                 account_id, user_id = operations.open_below(
@@ -104,11 +94,11 @@ def new_account() -> ResponseReturnValue:
                     parent_id=form.parent.data,
                     kind=AccountKind(form.kind.data),
                     name=form.name.data,
-                    owner=owner,
+                    owner=form.person(password=password),
                     by=by(),
                 )
         except SmsError as error:
-            refuse(form, error, form.username if isinstance(error, UsernameTaken | UnusableName) else None)
+            form.refused(error)
         else:
             return _hand_over(account_id, user_id, password)
     return render_page("resellers/new_account.html", form=form, status=422 if form.errors else 200)
