@@ -40,6 +40,7 @@ _GATHER_SECONDS = 0.01  # answers that come this close together share a commit
 _LISTEN_SECONDS = 1.0
 _SMALL = 4  # batches of which so many fit into the window
 _BUSY_SECONDS = 10.0  # an operator that takes nothing for so long is not waited for with claimed batches
+_CUT_SECONDS = 3.0  # nor is a link; one that is back sooner sends on, and completes texts of which parts are out
 _RETRY_SECONDS = 1.0
 _RENEW_SHARE = 0.7  # of a lease: with less left it is renewed
 _MOST_KNOWN, _FORGOTTEN = 200_000, 20_000
@@ -105,9 +106,10 @@ class Outgoing:
         if self.rung.is_set():
             self.rung.clear()
             self.has_more = True
-        state = self.line.state
-        is_stuck = state.busy_since is not None and time.monotonic() - state.busy_since > _BUSY_SECONDS
-        if self.flights and (is_stuck or state.is_cut):
+        state, now = self.line.state, time.monotonic()
+        is_stuck = state.busy_since is not None and now - state.busy_since > _BUSY_SECONDS
+        is_cut = state.cut_since is not None and now - state.cut_since > _CUT_SECONDS
+        if self.flights and (is_stuck or is_cut):
             self.line.take_back()
             return
         for _ in range(_CLAIMS):

@@ -267,10 +267,10 @@ class LineState:
     """How a line stands."""
 
     bound_count: int = 0
-    is_cut: bool = True  # nothing can be sent at the moment
+    cut_since: float | None = None  # by the monotonic clock: since when nothing can be sent
     trouble: SmsError | None = None  # why it is not bound, or may not send
     trouble_count: int = 0
-    busy_since: float | None = None  # by the monotonic clock: since when the operator takes nothing
+    busy_since: float | None = None  # by the same: since when the operator takes nothing
     busy_count: int = 0  # how often it said so
     learnt: Mapping[str, object] = field(default_factory=dict)  # settings it has found out by itself
 

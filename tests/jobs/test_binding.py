@@ -125,6 +125,29 @@ def test_a_part_of_a_batch_that_never_left_goes_back_to_the_queue(app: Flask, sm
     assert len({submit.recipient for submit in smsc.received}) == len(smsc.received) == 30
 
 
+def test_texts_of_which_parts_are_out_are_completed_over_the_next_link(desk: Desk) -> None:
+    begun: set[str] = set()
+    is_busy = True
+
+    def status_of(recipient: str) -> int:
+        if recipient in begun:
+            return 0x58 if is_busy else 0
+        begun.add(recipient)
+        return 0
+
+    desk.smsc.knobs.status_of = status_of
+    campaign_id = desk.campaign(size=10, batch_size=5, body=LONG)
+    with desk.bound():
+        wait_for(lambda: len(desk.smsc.accepted) >= 5 and len(desk.smsc.received) >= 15)
+        desk.smsc.cut()
+        is_busy = False
+        wait_for(lambda: desk.count("outbox_submission") == 10, seconds=20)
+        assert (len(desk.smsc.accepted), desk.count("outbox_unknown")) == (30, 0)
+        assert not scalar("SELECT count(*) FROM outbox_part WHERE operator_ref = ''")
+        release()
+    assert desk.settled(campaign_id)["charged_mrial"] == 10_000_000
+
+
 def test_a_batch_may_be_claimed_again_before_its_last_try_is_forgotten(
     app: Flask, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,7 +184,8 @@ class Link(Events):
 
     def _count(self) -> None:
         self.state.bound_count = len(self._connections)
-        self.state.is_cut = not any(connection.can_submit for connection in self._connections)
+        is_cut = not any(connection.can_submit for connection in self._connections)
+        self.state.cut_since = (self.state.cut_since or time.monotonic()) if is_cut else None
 
     def _note(self, trouble: SmsError) -> None:
         """Also a link that goes down counts; what stops a gateway is not covered by anything later."""
