@@ -96,6 +96,7 @@ def wait_for(is_there: Callable[[], object], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not is_there():
         assert time.monotonic() < deadline
+        release()  # what others write is seen at the next look
         time.sleep(0.01)
 
 
