@@ -398,6 +398,13 @@ def test_receipts_twice_flipped_and_of_strangers(simulator: RunningSimulator, es
     assert [fields["id"] == answer.id for fields in told] == [True, True, True, False]
 
 
+def test_what_was_not_delivered_is_not_flipped(simulator: RunningSimulator, esme: Esme) -> None:
+    simulator.control("1000", flipped_receipt_share=1, stranger_receipt_share=1)
+    esme.submit("989120000096")
+    esme.answers(1)
+    assert [esme.delivery().fields["err"] for _ in range(2)] == ["002", "002"]
+
+
 def test_a_reset_forgets_what_waits(simulator: RunningSimulator, esme: Esme) -> None:
     simulator.control("1000", report_delay_seconds=[0.2, 0.2])
     esme.submit("989120000001")

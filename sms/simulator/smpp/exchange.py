@@ -171,7 +171,7 @@ class Exchange:
         deliveries: list[Delivery] = [receipt]
         if desk.is_happening(knobs.twice_receipt_share):
             deliveries.append(receipt)
-        if desk.is_happening(knobs.flipped_receipt_share):
+        if receipt.is_delivered and desk.is_happening(knobs.flipped_receipt_share):
             deliveries.insert(0, receipt._replace(is_flipped=True))
         if desk.is_happening(knobs.stranger_receipt_share):
             nobody = b"%d" % (FOREIGN + desk.random.randrange(FOREIGN))

@@ -37,6 +37,11 @@ class Receipt(NamedTuple):
     oddity: str = ""
     is_flipped: bool = False  # says undelivered, whatever became of it
 
+    @property
+    def is_delivered(self) -> bool:
+        """What became of its message."""
+        return FATES[self.recipient % 100].status == Status.DELIVERED
+
 
 class Manner(NamedTuple):
     """How receipts are written."""
