@@ -65,7 +65,7 @@ class Binding:
         ears.start()
         line.start()
         keeper = Beside(outgoing.turn, name="keeper", gateway_id=gateway_id, wake=outgoing.landed)
-        listener = Beside(self._listen, name="listener", gateway_id=gateway_id, wake=line.heard)
+        listener = Beside(incoming.turn, name="listener", gateway_id=gateway_id, wake=line.heard)
         keeper.start()
         listener.start()
         try:
@@ -85,10 +85,6 @@ class Binding:
         """Say goodbye soon; may be called from a signal."""
         self.is_stopped = True
         self.line.wake.set()
-
-    def _listen(self) -> None:
-        """When nothing is under way, there is no answer that a receipt may have overtaken."""
-        self.incoming.turn(is_quiet=not self.outgoing.flights)
 
     def _pass(self) -> None:
         now = time.monotonic()
@@ -224,7 +220,8 @@ def open_binding(gateway_id: int, *, holder: str) -> Binding | None:
         return None
     outgoing = Outgoing(way, line, epoch, Pulse(way, TalkKind.SEND, hears_silence=False))
     release()
-    return Binding(way, line, outgoing, Incoming(way, line, outgoing.known, outgoing.lock), holder)
+    incoming = Incoming(way, line, outgoing.known, outgoing.lock, is_quiet=lambda: not outgoing.flights)
+    return Binding(way, line, outgoing, incoming, holder)
 
 
 class Ears(Thread):

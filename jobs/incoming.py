@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
@@ -31,6 +32,7 @@ class Incoming:
     line: Line
     known: dict[str, Known]
     lock: Lock  # of `known`
+    is_quiet: Callable[[], bool]  # nothing is under way now, so there is no answer that a receipt may have overtaken
     held: deque[tuple[float, Receipt]] = field(default_factory=deque)
     texts: list[InboundText] = field(default_factory=list)
     parts: list[InboundPart] = field(default_factory=list)
@@ -41,18 +43,18 @@ class Incoming:
     looked_rarely_at: float = -1e9
     pause_seconds: float = _AGAIN_SECONDS
 
-    def turn(self, *, is_quiet: bool) -> None:
+    def turn(self) -> None:
         """Wait for what arrives, take it, and look again at what nobody knew."""
         if self.line.heard.wait(self.pause_seconds):
             self.line.heard.clear()
             time.sleep(_GATHER_SECONDS)
-        has_come = self.take(is_quiet=is_quiet)
+        has_come = self.take(is_quiet=self.is_quiet())
         self.look_again()
         self.pause_seconds = _AGAIN_SECONDS if has_come or self.held else _IDLE_SECONDS
 
     def take(self, *, is_quiet: bool) -> bool:
-        """Commit what came and acknowledge it; returns whether anything had come. Nothing is under way when it
-        `is_quiet`, so no answer is waited for."""
+        """Commit what came and acknowledge it; returns whether anything had come. No answer is waited for when it
+        `is_quiet`."""
         now = time.monotonic()
         arrived = self.line.arrivals()
         self.held.extend((now, receipt) for receipt in arrived.receipts)

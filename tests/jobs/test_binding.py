@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -125,27 +126,49 @@ def test_a_part_of_a_batch_that_never_left_goes_back_to_the_queue(app: Flask, sm
     assert len({submit.recipient for submit in smsc.received}) == len(smsc.received) == 30
 
 
-def test_texts_of_which_parts_are_out_are_completed_over_the_next_link(desk: Desk) -> None:
-    begun: set[str] = set()
-    is_busy = True
+@dataclass
+class Throttle:
+    """An operator that takes the first part of a text and throttles the others, while it is busy."""
 
-    def status_of(recipient: str) -> int:
-        if recipient in begun:
-            return 0x58 if is_busy else 0
-        begun.add(recipient)
+    is_busy: bool = True
+    begun: set[str] = field(default_factory=set)
+
+    def __call__(self, recipient: str) -> int:
+        if recipient in self.begun:
+            return 0x58 if self.is_busy else 0
+        self.begun.add(recipient)
         return 0
 
-    desk.smsc.knobs.status_of = status_of
+
+def test_texts_of_which_parts_are_out_are_completed_over_the_next_link(desk: Desk) -> None:
+    desk.smsc.knobs.status_of = throttle = Throttle()
     campaign_id = desk.campaign(size=10, batch_size=5, body=LONG)
     with desk.bound():
         wait_for(lambda: len(desk.smsc.accepted) >= 5 and len(desk.smsc.received) >= 15)
         desk.smsc.cut()
-        is_busy = False
+        throttle.is_busy = False
         wait_for(lambda: desk.count("outbox_submission") == 10, seconds=20)
         assert (len(desk.smsc.accepted), desk.count("outbox_unknown")) == (30, 0)
         assert not scalar("SELECT count(*) FROM outbox_part WHERE operator_ref = ''")
         release()
     assert desk.settled(campaign_id)["charged_mrial"] == 10_000_000
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_a_job_that_ends_completes_such_texts_for_a_moment(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, *, is_busy: bool
+) -> None:
+    monkeypatch.setattr("sms.operators.protocols.smpp.link._COMPLETE_SECONDS", 1.0 if is_busy else 10.0)
+    desk.smsc.knobs.status_of = throttle = Throttle()
+    desk.campaign(size=10, batch_size=5, body=LONG)
+    with desk.bound():
+        wait_for(lambda: len(desk.smsc.accepted) >= 5 and len(desk.smsc.received) >= 15)
+        throttle.is_busy = is_busy
+    begun, halves = len(throttle.begun), desk.count("outbox_unknown")
+    assert halves == (begun if is_busy else 0)
+    assert len(desk.smsc.accepted) == (begun if is_busy else 3 * begun)
+    assert desk.count("outbox_submission") == begun - halves
+    desk.verify()
 
 
 def test_a_batch_may_be_claimed_again_before_its_last_try_is_forgotten(
@@ -181,6 +204,7 @@ def test_a_receipt_that_overtakes_its_answer_is_matched(desk: Desk) -> None:
         wait_for(lambda: desk.counts() == {"delivered": 20})
     assert desk.settled(campaign_id)["state"] == "closed"
     assert desk.count("outbox_report_unmatched") == 0
+    assert not scalar("SELECT count(*) FROM outbox_report WHERE message_id IS NULL")  # it waited in memory
 
 
 def test_a_receipt_that_overtakes_by_far_waits_in_the_database(desk: Desk) -> None:

@@ -105,6 +105,22 @@ def test_a_half_sent_text_is_of_unknown_fate_and_not_unsent() -> None:
     assert (settled.answers, settled.unsent) == ({}, [101])
 
 
+def test_a_half_sent_text_may_be_completed_while_the_rest_is_unsent() -> None:
+    made = parcel(3, parts=2)
+    made.take(4, may_cut=False)
+    for position in (0, 2):
+        made.accepted(position, f"ref{position}")
+        made.not_taken(position + 1)
+    made.take_back(completes=True)
+    assert (made.is_settled, made.waiting_count) == (False, 2)
+    assert made.take(1, may_cut=False) == [1]
+    made.accepted(1, "ref1")
+    made.take_back()
+    settled = made.settled()
+    assert made.is_settled
+    assert (list(settled.answers), settled.unsent) == ([100], [102])
+
+
 @given(
     st.integers(1, 8), st.integers(1, 4), st.lists(st.tuples(st.integers(0, 6), st.sampled_from("arnl")), max_size=60)
 )
@@ -124,6 +140,7 @@ def test_every_message_has_one_fate(size: int, parts: int, steps: list[tuple[int
                     made.not_taken(position)
                 case _:
                     made.lost(position)
+    made.take_back(completes=True)
     made.take_back()
     for position in flying:
         made.lost(position)

@@ -45,6 +45,8 @@ LINK_ENDED = N_("The link to the operator ended: %(reason)s.")
 
 _AGAIN_SECONDS = 0.1  # after a link over which more was answered than was lost
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 15.0
+_COMPLETE_SECONDS = 3.0
+_LOOK_SECONDS = 0.05
 _QUIET_SECONDS = 5.0  # a link that ended sooner was none: the next pause is longer
 _MOST_UNREAD = 20_000  # arrivals that are not acknowledged yet, before nothing more is read
 
@@ -83,9 +85,13 @@ class Link(Events):
         self._keepers = [asyncio.create_task(self._keep(kind)) for kind in self._kinds]
 
     async def stop(self) -> None:
-        """Give back what waits, wait for the answers to what is out, unbind."""
+        """Give back what waits, complete what is begun, wait for the answers to what is out, unbind."""
         self._is_stopping = True
         self.take_back()
+        while self._parcels and self._connections:  # texts of which parts are out: for a moment
+            await asyncio.sleep(_LOOK_SECONDS)
+            self.take_back()
+        self.take_back(completes=False)
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*(connection.unbind() for connection in list(self._connections)))
@@ -121,12 +127,16 @@ class Link(Events):
             waiting.append(parcel)
         self._pump()
 
-    def take_back(self) -> None:
-        """Settle what waits and was never on the wire, and cannot be sent soon."""
-        waiting = list(self._parcels)
-        self._parcels.clear()
+    def take_back(self, *, completes: bool = True) -> None:
+        """Settle what waits and was never on the wire, and cannot be sent soon. Texts of which parts are out still
+        have a few seconds to be completed, where it `completes` them."""
+        now = time.monotonic()
+        waiting, self._parcels = self._parcels, deque()
         for parcel in waiting:
-            parcel.take_back()
+            parcel.taken_back_at = parcel.taken_back_at or now
+            parcel.take_back(completes=completes and now - parcel.taken_back_at < _COMPLETE_SECONDS)
+            if parcel.waiting_count:
+                self._parcels.append(parcel)
             self._settle(parcel)
 
     def acknowledge(self, handles: Sequence[Handle], *, status: int = OK) -> None:

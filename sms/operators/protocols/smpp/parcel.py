@@ -61,6 +61,7 @@ class Parcel:
         self._part_refs: list[PartRef] = []
         self._unsent: list[int] = []
         self.waited_seconds = 0.0  # of the last answer
+        self.taken_back_at: float | None = None  # for the first time, by the monotonic clock
 
     @property
     def is_single(self) -> bool:
@@ -129,8 +130,9 @@ class Parcel:
         """The operator took nothing, and may be asked again."""
         self._again.append(position)
 
-    def take_back(self) -> None:
-        """What waits is not sent any more. A message of which a part is out already cannot be called unsent."""
+    def take_back(self, *, completes: bool = False) -> None:
+        """What waits is not sent any more. A message of which a part is out already cannot be called unsent: the rest
+        of it goes on waiting when this `completes` such texts, else it is lost."""
         waiting = [*self._again, *range(self._next, self._total)]
         self._again, self._next = [], self._total
         if self._parts == 1:
@@ -140,10 +142,12 @@ class Parcel:
         waiting_parts = Counter(position // self._parts for position in waiting)
         for position in waiting:
             index = position // self._parts
-            if waiting_parts[index] < self._parts:
-                self.lost(position)
-            else:
+            if waiting_parts[index] == self._parts:
                 self._open -= 1
+            elif completes:
+                self._again.append(position)
+            else:
+                self.lost(position)
         self._unsent.extend(
             self._envelopes[index].message_id for index, count in waiting_parts.items() if count == self._parts
         )
