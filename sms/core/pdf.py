@@ -6,11 +6,10 @@ give the same bytes: the date inside is the paper's own.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 from unicodedata import bidirectional
-
-from fpdf import FPDF
-from fpdf.enums import MethodReturnValue
 
 _FONTS = Path(__file__).parents[2] / "static" / "fonts"
 _REGULAR, _BOLD = "vazirmatn-33.0.3-regular.ttf", "vazirmatn-33.0.3-bold.ttf"
@@ -22,12 +21,17 @@ _GREY, _SHADE, _BLACK = 110, 240, 0
 _LABEL_SHARE = 0.34
 
 
+def _library() -> Any:
+    """fpdf2, loaded by the first paper: with its fonts it takes 24 MB of a process, and few processes make any."""
+    return import_module("fpdf")
+
+
 class Paper:
     """Written from the top; everything stands where the language begins its lines."""
 
     def __init__(self, *, title: str, language: str, at: datetime) -> None:
         self._is_rtl = language == "fa"
-        self._pdf = pdf = FPDF(format="A4")
+        self._pdf = pdf = _library().FPDF(format="A4")
         pdf.set_creation_date(at)
         pdf.set_title(title)
         pdf.set_lang(language)
@@ -135,7 +139,8 @@ class Paper:
         counts = [1]
         for cell, share in zip(cells, shares, strict=True):
             width = self._width * share - 2 * _PADDING
-            lines = self._pdf.multi_cell(width, _LINE, cell, dry_run=True, output=MethodReturnValue.LINES)
+            wanted = _library().enums.MethodReturnValue.LINES
+            lines = self._pdf.multi_cell(width, _LINE, cell, dry_run=True, output=wanted)
             counts.append(len(lines) if isinstance(lines, list) else 1)
         return _LINE * max(counts) + _PADDING
 
