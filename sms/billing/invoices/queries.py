@@ -72,13 +72,7 @@ LEFT JOIN billing_invoice o ON o.id = i.corrects_id LEFT JOIN billing_invoice c 
 
 def account_invoices(account_id: int, *, before: int | None = None, most: int = 26) -> list[Invoice]:
     """A page of the invoices made out to an account, the newest first, below the id `before`."""
-    found = rows(
-        f"{_INVOICE} WHERE i.account_id = :account_id AND i.id < :before ORDER BY i.id DESC LIMIT :most",
-        account_id=account_id,
-        before=_end(before),
-        most=most,
-    )
-    return [_invoice(each) for each in found]
+    return _page("i.account_id = :account_id", before, most, account_id=account_id)
 
 
 def account_invoice(account_id: int, invoice_id: int, *, or_issued: bool = False) -> Invoice:
@@ -104,7 +98,7 @@ class IssuedFilter:
     until: datetime | None = None
 
 
-_ISSUED = """i.seller_id = :seller_id AND i.id < :before AND (:kind = '' OR i.kind = :kind)
+_ISSUED = """i.seller_id = :seller_id AND (:kind = '' OR i.kind = :kind)
 AND (CAST(:account_id AS bigint) IS NULL OR i.account_id = :account_id)
 AND (CAST(:since AS timestamptz) IS NULL OR i.issued_at >= :since)
 AND (CAST(:until AS timestamptz) IS NULL OR i.issued_at < :until)"""
@@ -112,14 +106,7 @@ AND (CAST(:until AS timestamptz) IS NULL OR i.issued_at < :until)"""
 
 def issued(seller_id: int, narrowed: IssuedFilter, *, before: int | None = None, most: int = 26) -> list[Invoice]:
     """A page of what was issued in an account's name, the newest first, below the id `before`."""
-    found = rows(
-        f"{_INVOICE} WHERE {_ISSUED} ORDER BY i.id DESC LIMIT :most",
-        seller_id=seller_id,
-        before=_end(before),
-        most=most,
-        **asdict(narrowed),
-    )
-    return [_invoice(each) for each in found]
+    return _page(_ISSUED, before, most, seller_id=seller_id, **asdict(narrowed))
 
 
 def every_issued(seller_id: int, narrowed: IssuedFilter) -> Iterator[list[Invoice]]:
@@ -137,7 +124,6 @@ def has_issued_more_than(most: int, seller_id: int, narrowed: IssuedFilter) -> b
         scalar(
             f"SELECT EXISTS (SELECT FROM billing_invoice i WHERE {_ISSUED} OFFSET :most)",  # noqa: S608 - our own words
             seller_id=seller_id,
-            before=_NO_END,
             most=most,
             **asdict(narrowed),
         )
@@ -156,22 +142,22 @@ def buyers(seller_id: int, *, chosen: int | None = None, most: int = 500) -> Seq
     )
 
 
-def _end(before: int | None) -> int:
-    return _NO_END if before is None else max(0, min(before, _NO_END))
+def _page(condition: str, before: int | None, most: int, **params: object) -> list[Invoice]:
+    """The newest that fit, below an id; an id that is none of ours is cut to what ids may be."""
+    end = _NO_END if before is None else max(0, min(before, _NO_END))
+    found = rows(
+        f"{_INVOICE} WHERE {condition} AND i.id < :before ORDER BY i.id DESC LIMIT :most",
+        before=end,
+        most=most,
+        **params,
+    )
+    return [_invoice(each) for each in found]
 
 
 def invoices(*, kind: str = "", account_name: str = "", before: int | None = None, most: int = 26) -> list[Invoice]:
     """A page of everybody's, the newest first, below the id `before`; for the staff."""
-    found = rows(
-        f"""{_INVOICE} WHERE (:kind = '' OR i.kind = :kind)
-            AND (:name = '' OR position(lower(:name) IN lower(a.name)) > 0)
-            AND i.id < :before ORDER BY i.id DESC LIMIT :most""",
-        kind=kind,
-        name=account_name,
-        before=_end(before),
-        most=most,
-    )
-    return [_invoice(each) for each in found]
+    narrowed = "(:kind = '' OR i.kind = :kind) AND (:name = '' OR position(lower(:name) IN lower(a.name)) > 0)"
+    return _page(narrowed, before, most, kind=kind, name=account_name)
 
 
 def invoice(invoice_id: int) -> Invoice:

@@ -79,9 +79,16 @@ def test_everything_has_its_words():
     assert set(LINE_LABELS) == set(LineKind)
 
 
-def pay(account_id: int, number: int = 1, *, seller_id: int | None = None, at: datetime = AT) -> int:
+def pay(
+    account_id: int,
+    number: int = 1,
+    *,
+    seller_id: int | None = None,
+    at: datetime = AT,
+    kind: LineKind = LineKind.TOPUP,
+) -> int:
     paid = PaidIn(
-        kind=LineKind.TOPUP,
+        kind=kind,
         id=number,
         seller_id=seller_id or make_root(),
         account_id=account_id,

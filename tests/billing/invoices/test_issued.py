@@ -9,13 +9,12 @@ import pytest
 from flask import Flask
 
 from sms.billing.invoices import operations, queries
-from sms.billing.invoices.operations import PaidIn
 from sms.billing.invoices.queries import IssuedFilter
 from sms.billing.invoices.rules import Line, LineKind, Month, Party
 from sms.billing.invoices.views import issued as pages
 from sms.core.db import execute, transaction
 from sms.core.errors import NotFound
-from tests.billing.topups.conftest import M
+from tests.billing.invoices.test_invoices import pay as paid_in
 from tests.factories import AT, make_account, make_root
 from tests.ledger.people import signed_in, staff
 
@@ -25,17 +24,8 @@ YEARS_EVE, NEW_YEAR = datetime(2026, 3, 20, 20, 29, tzinfo=UTC), datetime(2026, 
 
 
 def pay(account_id: int, number: int = 1, *, seller_id: int, at: datetime = AT) -> int:
-    paid = PaidIn(
-        kind=LineKind.SLIP,
-        id=number,
-        seller_id=seller_id,
-        account_id=account_id,
-        amount_mrial=100 * M,
-        vat_permille=100,
-        vat_mrial=10 * M,
-    )
-    with transaction():
-        return operations.issue_for_payment(paid, actor_id=None, at=at)
+    """By a bank slip, which the reseller approves."""
+    return paid_in(account_id, number, seller_id=seller_id, at=at, kind=LineKind.SLIP)
 
 
 def use(account_id: int, *, at: datetime = AT) -> int:
